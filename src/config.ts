@@ -1,0 +1,120 @@
+import { z } from 'zod'
+
+const flag = z.stringbool().default(false)
+const seconds = (fallback: number) => z.coerce.number().positive().default(fallback)
+
+/** OpenAI-compatible makers: handle prefix → where they listen, and which settings name their key and address. */
+const compatible = {
+  openai: { key: ['OPENAI_API_KEY'], url: ['OPENAI_BASE_URL', 'OPENAI_API_BASE'], at: 'https://api.openai.com/v1' },
+  openrouter: { key: ['OPENROUTER_API_KEY'], url: ['OPENROUTER_BASE_URL'], at: 'https://openrouter.ai/api/v1' },
+  groq: { key: ['GROQ_API_KEY'], url: ['GROQ_BASE_URL'], at: 'https://api.groq.com/openai/v1' },
+  deepseek: { key: ['DEEPSEEK_API_KEY'], url: ['DEEPSEEK_BASE_URL'], at: 'https://api.deepseek.com/v1' },
+  xai: { key: ['XAI_API_KEY'], url: ['XAI_BASE_URL'], at: 'https://api.x.ai/v1' },
+  together: { key: ['TOGETHER_API_KEY'], url: ['TOGETHER_BASE_URL'], at: 'https://api.together.xyz/v1' },
+  ollama: { key: [], url: ['OLLAMA_BASE_URL'], at: undefined },
+  vllm: { key: [], url: ['VLLM_API_BASE'], at: undefined },
+  lmstudio: { key: [], url: ['LMSTUDIO_BASE_URL'], at: undefined },
+} as const
+
+const text = z.string().optional()
+const Env = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65535).default(8283),
+  DATABASE_URL: z.string().default('file:./data/roundtable.db'),
+  LETTA_SERVER_SECURE: flag,
+  LETTA_SERVER_PASSWORD: text,
+  LETTA_KEEPALIVE_INTERVAL: seconds(20),
+  LETTA_LLM_REQUEST_TIMEOUT_SECONDS: seconds(60),
+  LETTA_LLM_STREAM_TIMEOUT_SECONDS: seconds(600),
+  ANTHROPIC_API_KEY: text,
+  ANTHROPIC_BASE_URL: z.url().default('https://api.anthropic.com/v1'),
+  GEMINI_API_KEY: text,
+  GEMINI_BASE_URL: z.url().default('https://generativelanguage.googleapis.com/v1beta'),
+  ROUNDTABLE_DEFAULT_MODEL: z
+    .string()
+    .regex(/^[^/]+\/.+$/, 'is a handle: provider/model')
+    .optional(),
+  ROUNDTABLE_DEMO: z.stringbool().default(true),
+  ROUNDTABLE_DEMO_TOKEN_MS: z.coerce.number().min(0).default(30),
+  ROUNDTABLE_CORS_ORIGINS: z.string().default('*'),
+  ROUNDTABLE_BODY_LIMIT_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(8 * 1024 * 1024),
+  ROUNDTABLE_SHUTDOWN_SECONDS: seconds(5),
+})
+
+export type ProviderSettings =
+  | { kind: 'compatible'; name: string; baseUrl: string; apiKey: string | undefined }
+  | { kind: 'anthropic' | 'google'; name: string; baseUrl: string; apiKey: string }
+
+export type Config = ReturnType<typeof readConfig>
+
+/**
+ * The settings, checked, in our units. Letta's names where Letta had one (design §2).
+ *
+ * @throws {Error} naming everything that is wrong, all at once
+ */
+export function readConfig(env: Record<string, string | undefined> = process.env) {
+  // `PORT=` in an env file means "not set"; z.coerce would make it 0.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const { data, error } = Env.safeParse(given)
+  if (error) throw new Error(`Bad settings:\n${z.prettifyError(error)}`)
+  const password = data.LETTA_SERVER_SECURE ? data.LETTA_SERVER_PASSWORD : undefined
+  if (data.LETTA_SERVER_SECURE && !password) throw new Error('Bad settings:\nLETTA_SERVER_SECURE needs LETTA_SERVER_PASSWORD')
+  if (!password && !isLoopback(data.HOST)) {
+    throw new Error(
+      `Bad settings:\nHOST=${data.HOST} is open to others: set LETTA_SERVER_SECURE=true and LETTA_SERVER_PASSWORD first`,
+    )
+  }
+  return Object.freeze({
+    host: data.HOST,
+    port: data.PORT,
+    databaseUrl: data.DATABASE_URL,
+    password,
+    keepaliveMs: data.LETTA_KEEPALIVE_INTERVAL * 1000,
+    requestTimeoutMs: data.LETTA_LLM_REQUEST_TIMEOUT_SECONDS * 1000,
+    streamTimeoutMs: data.LETTA_LLM_STREAM_TIMEOUT_SECONDS * 1000,
+    defaultModel: data.ROUNDTABLE_DEFAULT_MODEL ?? 'demo/chat',
+    demo: data.ROUNDTABLE_DEMO,
+    demoTokenMs: data.ROUNDTABLE_DEMO_TOKEN_MS,
+    corsOrigins: data.ROUNDTABLE_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
+    bodyLimitBytes: data.ROUNDTABLE_BODY_LIMIT_BYTES,
+    shutdownMs: data.ROUNDTABLE_SHUTDOWN_SECONDS * 1000,
+    providers: providersOf(given),
+  })
+}
+
+const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
+
+/** A provider is there when its key is, or its address where it needs no key. */
+function providersOf(env: Record<string, string | undefined>): ProviderSettings[] {
+  const first = (names: readonly string[]) => names.map((name) => env[name]).find((value) => value !== undefined)
+  const found: ProviderSettings[] = []
+  for (const [name, maker] of Object.entries(compatible)) {
+    const apiKey = first(maker.key)
+    const url = first(maker.url)
+    if (!apiKey && !url) continue
+    found.push({ kind: 'compatible', name, apiKey, baseUrl: baseUrl(maker.url[0], url ?? maker.at!, maker.at === undefined) })
+  }
+  const own = [
+    ['anthropic', 'anthropic', env['ANTHROPIC_API_KEY'], env['ANTHROPIC_BASE_URL'] ?? 'https://api.anthropic.com/v1'],
+    [
+      'google',
+      'google_ai',
+      env['GEMINI_API_KEY'],
+      env['GEMINI_BASE_URL'] ?? 'https://generativelanguage.googleapis.com/v1beta',
+    ],
+  ] as const
+  for (const [kind, name, apiKey, url] of own) if (apiKey) found.push({ kind, name, apiKey, baseUrl: trim(url) })
+  return found
+}
+
+const trim = (url: string) => url.replace(/\/+$/, '')
+
+/** Letta's addresses of local servers are bare hosts; the API is under `/v1` there. */
+function baseUrl(setting: string, url: string, local: boolean): string {
+  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new Error(`Bad settings:\n${setting}=${url} is not an http(s) address`)
+  return local && new URL(url).pathname === '/' ? `${trim(url)}/v1` : trim(url)
+}

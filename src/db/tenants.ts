@@ -1,0 +1,20 @@
+import { eq, sql } from 'drizzle-orm'
+import { keys, tenants } from './schema.ts'
+import type { Db } from './sqlite.ts'
+import type { Tenants } from './store.ts'
+
+export const tenantQueries = ({ orm }: Db): Tenants => {
+  const byHash = orm
+    .select({ tenant: keys.tenant })
+    .from(keys)
+    .where(eq(keys.hash, sql.placeholder('hash')))
+    .prepare()
+  return {
+    async tenantOfKey(hash) {
+      return byHash.get({ hash })?.tenant
+    },
+    async ensureTenant(tenant) {
+      orm.insert(tenants).values({ id: tenant, createdAt: Date.now() }).onConflictDoNothing().run()
+    },
+  }
+}

@@ -1,0 +1,186 @@
+import type { z } from 'zod'
+import type { StopReasonType } from './wire/run.ts'
+
+/**
+ * Every way we refuse or fail is a `Refusal`: it knows its HTTP status (before the response head is sent) and how it looks
+ * as the end of a run (after it). The message is for the caller and says what to do next.
+ */
+export abstract class Refusal extends Error {
+  abstract readonly status:
+    | 400
+    | 401
+    | 402
+    | 403
+    | 404
+    | 405
+    | 409
+    | 410
+    | 413
+    | 415
+    | 422
+    | 429
+    | 500
+    | 501
+    | 502
+    | 503
+    | 504
+    | 507
+  /** `error_type` of the `event: error` frame (streaming.md §1.6). */
+  readonly errorType: string = 'internal_error'
+  readonly stopReason: StopReasonType = 'error'
+  /** A client that tries again gets the same answer: sent as `x-should-retry: false`, which letta-client obeys. */
+  readonly retryable: boolean = false
+  readonly extra: Record<string, unknown>
+
+  constructor(message: string, extra: Record<string, unknown> = {}, options?: ErrorOptions) {
+    super(message, options)
+    this.extra = extra
+  }
+
+  /** The JSON body of the HTTP answer (streaming.md §9.1). */
+  body(): Record<string, unknown> {
+    return { detail: this.message, ...this.extra }
+  }
+}
+
+/** Unknown, deleted, or another tenant's: they look the same. */
+export class NotFound extends Refusal {
+  override readonly status = 404
+  constructor(noun: string, id: string) {
+    super(`${noun[0]!.toUpperCase()}${noun.slice(1)} not found: ${id}`)
+  }
+}
+
+/** Well-formed, but it cannot be done as asked. */
+export class InvalidArgument extends Refusal {
+  override readonly status = 400
+}
+
+interface FieldIssue {
+  type: string
+  loc: (string | number)[]
+  msg: string
+  input: unknown
+}
+
+/** Fields with values that we cannot take: 422 with a list of what is wrong where (design §5 row 21). */
+export class InvalidFields extends Refusal {
+  override readonly status = 422
+  readonly issues: FieldIssue[]
+
+  constructor(place: string, error: z.core.$ZodError, given: unknown) {
+    const issues = error.issues.map((issue) => ({
+      type: issue.code ?? 'value_error',
+      loc: [place, ...issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key))],
+      msg: issue.message,
+      input: brief(issue.path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | null)?.[key], given)),
+    }))
+    super(issues.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '))
+    this.issues = issues
+  }
+  override body() {
+    return { detail: this.issues }
+  }
+}
+
+/** A wrong value is shown back, a huge one is not. */
+const brief = (input: unknown): unknown => {
+  if (typeof input === 'string') return input.length > 200 ? `${input.slice(0, 200)}…` : input
+  return typeof input === 'object' ? null : (input ?? null)
+}
+
+/** Known, but not there in this version. */
+export class Unsupported extends Refusal {
+  override readonly status = 501
+}
+
+/** It clashes with what is there: a label in use, a manager of a group. */
+export class Conflict extends Refusal {
+  override readonly status = 409
+}
+
+/** The target is still answering another request; trying again later helps (design §5 row 10). */
+export class RunBusy extends Refusal {
+  override readonly status = 409
+  override readonly errorType = 'run_busy'
+  override readonly retryable = true
+  constructor(targetId: string, runId: string) {
+    super(
+      `CONFLICT: Cannot send a new message: Another request (run_id=${runId}) is currently being processed for this conversation. ` +
+        `${targetId} is free when that run has ended: follow it at /v1/runs/${runId}/stream or cancel it.`,
+      { run_id: runId },
+    )
+  }
+}
+
+/** The frames are no longer kept (design §5 row 30). */
+export class Expired extends Refusal {
+  override readonly status = 410
+  constructor(runId: string) {
+    super(`EXPIRED: The stream of ${runId} is now expired; its messages are still at /v1/runs/${runId}/messages.`)
+  }
+}
+
+export class Unauthorized extends Refusal {
+  override readonly status = 401
+  constructor() {
+    super('Unauthorized')
+  }
+}
+
+export class TooLarge extends Refusal {
+  override readonly status = 413
+  constructor(limitBytes: number) {
+    super(`The body is larger than ${limitBytes} bytes`)
+  }
+}
+
+export class WrongContentType extends Refusal {
+  override readonly status = 415
+  constructor(got: string | undefined) {
+    super(`Send the body as content-type: application/json, not ${got ?? 'without one'}`)
+  }
+}
+
+/** The run was cut off by the end of its process (streaming.md §1.6). */
+export class Interrupted extends Refusal {
+  override readonly status = 503
+  override readonly errorType = 'stream_task_cancelled'
+  override readonly retryable = true
+  constructor() {
+    super('The server was stopped while it was working on this run')
+  }
+}
+
+/** The server is on its way down; the same request will do after the restart. */
+export class ShuttingDown extends Refusal {
+  override readonly status = 503
+  override readonly errorType = 'stream_task_cancelled'
+  override readonly retryable = true
+  constructor() {
+    super('The server is shutting down: send again in a moment')
+  }
+}
+
+/** The disk is full, read-only or held by somebody else: nothing was stored, the same may be tried again (faults.md F17, F26). */
+export class StorageTrouble extends Refusal {
+  override readonly status: 503 | 507
+  override readonly errorType: string
+  override readonly retryable = true
+  constructor(kind: 'full' | 'busy', cause: unknown) {
+    super(kind === 'full' ? 'Storage takes no more data' : 'Storage is busy', {}, { cause })
+    this.status = kind === 'full' ? 507 : 503
+    this.errorType = `storage_${kind}`
+  }
+}
+
+/** What was not thrown by us: its text stays in the log. */
+class Unexpected extends Refusal {
+  override readonly status = 500
+  constructor(cause: unknown) {
+    super('An unknown error occurred', {}, { cause })
+  }
+}
+
+/** What an error looks like to the outside. What we did not throw ourselves keeps its text to the server's log. */
+export const asRefusal = (error: unknown): Refusal => (error instanceof Refusal ? error : new Unexpected(error))

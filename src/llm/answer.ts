@@ -1,0 +1,248 @@
+import { StringDecoder } from 'node:string_decoder'
+import { createParser } from 'eventsource-parser'
+import type { Dispatcher } from 'undici'
+import { fromStatus, isRecord, ProviderError, type Origin } from './errors.ts'
+import type { Delta } from './provider.ts'
+
+/** What makes deltas of a provider's events. */
+export interface EventReader {
+  /** True once all has come that a whole answer needs; what follows is welcome, its absence is no failure. */
+  readonly answered: boolean
+  /** True once nothing is to follow. */
+  readonly finished: boolean
+  /** Appends to `into` what one event means. @throws {ProviderError} */
+  read(data: string, into: Delta[]): void
+  /** Appends what is said at the end. @throws {ProviderError} when there was no whole answer */
+  end(into: Delta[]): void
+}
+
+export interface AnswerOptions {
+  origin: Origin
+  signal: AbortSignal
+  /** Until the head of the answer. */
+  requestTimeoutMs: number
+  /** Between two chunks of it. */
+  streamTimeoutMs: number
+}
+
+const LINE_LIMIT = 4 * 1024 * 1024
+const ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
+const ERROR_BODY_LIMIT = 64 * 1024
+/** Batches that wait for the consumer before the socket is told to wait. */
+const QUEUE_LIMIT = 16
+/** How long the rest may take (usage, `[DONE]`, the end of the body) once the answer itself is complete. */
+const REST_MS = 5000
+
+/**
+ * The answer to one request, read by undici's callbacks: web streams would cost more than all the rest (performance.md §4).
+ * What one network chunk brought is one batch. A consumer that does not pull stops the socket, not the process.
+ */
+export class Answer implements Dispatcher.DispatchHandler {
+  readonly #events: EventReader
+  readonly #options: AnswerOptions
+  readonly #decoder = new StringDecoder('utf8')
+  readonly #parser
+  readonly #batches: Delta[][] = []
+  #batch: Delta[] = []
+  #controller: Dispatcher.DispatchController | undefined
+  #timer: NodeJS.Timeout
+  #wake: (() => void) | undefined
+  #failure: { error: unknown } | undefined
+  /** Nothing more is read: it is complete, has failed, or nobody wants it. */
+  #settled = false
+  #bodyEnded = false
+  #bytes = 0
+  #sawEvent = false
+  /** The body as text, where it is not a stream of events. */
+  #plain: { status: number; retryAfter: string | undefined; text: string } | undefined
+
+  constructor(events: EventReader, options: AnswerOptions) {
+    this.#events = events
+    this.#options = options
+    this.#parser = createParser({
+      maxBufferSize: LINE_LIMIT,
+      onEvent: ({ data }) => {
+        this.#sawEvent = true
+        if (!events.finished) events.read(data, this.#batch)
+      },
+      onError: (error) => {
+        if (error.type === 'max-buffer-size-exceeded')
+          throw this.#error('malformed', `a line of more than ${LINE_LIMIT} characters`)
+      },
+    })
+    this.#timer = setTimeout(() => this.#onSilence(`no answer within ${options.requestTimeoutMs} ms`), options.requestTimeoutMs)
+    options.signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** The next batch; undefined at the end. @throws {ProviderError} @throws the signal's reason, at once */
+  async next(): Promise<Delta[] | undefined> {
+    for (;;) {
+      this.#options.signal.throwIfAborted()
+      const batch = this.#batches.shift()
+      if (batch) {
+        if (this.#batches.length === 0 && this.#controller?.paused) this.#resume()
+        return batch
+      }
+      if (this.#failure) throw this.#failure.error
+      if (this.#settled) return undefined
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+  }
+
+  /** The consumer is done with it: the connection is closed, unless the answer was complete and the connection can serve again. */
+  close(): void {
+    if (this.#settled && !this.#failure && !this.#bodyEnded) {
+      this.#timer = setTimeout(() => this.#controller?.abort(new Error('the body does not end')), REST_MS).unref()
+      this.#options.signal.removeEventListener('abort', this.#onAbort)
+    } else this.#settle()
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#settled) controller.abort(new Error('not wanted any more'))
+  }
+
+  onResponseStart(_controller: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
+    if (this.#settled) return
+    this.#expectMore()
+    const type = String(headers['content-type'] ?? '')
+    if (status < 200 || status > 299 || type.includes('application/json')) {
+      this.#plain = { status, retryAfter: headers['retry-after']?.toString(), text: '' }
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#settled) return
+    if (this.#events.answered) this.#expectMore()
+    else this.#timer.refresh()
+    try {
+      this.#bytes += chunk.length
+      if (this.#bytes > ANSWER_LIMIT_BYTES) throw this.#error('malformed', `more than ${ANSWER_LIMIT_BYTES} bytes`)
+      const text = this.#decoder.write(chunk)
+      if (this.#plain) {
+        this.#plain.text += text
+        if (this.#plain.status > 299 && this.#plain.text.length > ERROR_BODY_LIMIT) this.#endPlain(this.#plain)
+        return
+      }
+      this.#parser.feed(text)
+      if (this.#events.finished) this.#complete()
+      else if (this.#batch.length > 0) this.#push()
+    } catch (error) {
+      return this.#fail(error)
+    }
+    if (this.#batches.length >= QUEUE_LIMIT && !this.#settled) {
+      controller.pause()
+      clearTimeout(this.#timer)
+    }
+  }
+
+  onResponseEnd(): void {
+    this.#bodyEnded = true
+    if (this.#settled) return clearTimeout(this.#timer)
+    try {
+      if (this.#plain) return this.#endPlain(this.#plain)
+      this.#feedRest()
+      if (!this.#events.answered && !this.#sawEvent && this.#bytes > 0) throw this.#error('malformed', 'not a stream of events')
+      this.#complete()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    this.#bodyEnded = true
+    if (this.#settled) return clearTimeout(this.#timer)
+    if (!this.#events.answered) return this.#fail(connectionError(this.#options.origin, error))
+    try {
+      this.#complete()
+    } catch (cause) {
+      this.#fail(cause)
+    }
+  }
+
+  /** A last event without its blank line counts; half a line that was cut off does not. */
+  #feedRest(): void {
+    try {
+      this.#parser.feed(`${this.#decoder.end()}\n\n`)
+    } catch (error) {
+      if (!(error instanceof ProviderError) || error.kind !== 'malformed') throw error
+    }
+  }
+
+  #endPlain({ status, retryAfter, text }: { status: number; retryAfter: string | undefined; text: string }): void {
+    if (status < 200 || status > 299) throw fromStatus(this.#options.origin, status, text, retryAfter)
+    // Asked for a stream, some answer in one piece.
+    this.#events.read(text, this.#batch)
+    this.#complete()
+  }
+
+  #complete(): void {
+    this.#events.end(this.#batch)
+    this.#push()
+    this.#settled = true
+    clearTimeout(this.#timer)
+  }
+
+  #push(): void {
+    this.#batches.push(this.#batch)
+    this.#batch = []
+    this.#rouse()
+  }
+
+  #resume(): void {
+    this.#expectMore()
+    this.#controller?.resume()
+  }
+
+  #expectMore(): void {
+    const { streamTimeoutMs } = this.#options
+    const waitMs = this.#events.answered ? Math.min(REST_MS, streamTimeoutMs) : streamTimeoutMs
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#onSilence(`nothing came for ${waitMs} ms`), waitMs)
+  }
+
+  #onSilence(what: string): void {
+    if (!this.#events.answered) return this.#fail(this.#error('timeout', what))
+    this.onResponseError(undefined, new Error(what))
+    this.#controller?.abort(new Error(what))
+  }
+
+  readonly #onAbort = () => this.#fail(this.#options.signal.reason)
+
+  /** Batches that came before it are still handed out. */
+  #fail(error: unknown): void {
+    if (this.#settled) return
+    if (this.#batch.length > 0) this.#push()
+    this.#failure = { error }
+    this.#settle()
+  }
+
+  #settle(): void {
+    this.#settled = true
+    clearTimeout(this.#timer)
+    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    if (!this.#bodyEnded) this.#controller?.abort(new Error('not wanted any more'))
+    this.#rouse()
+  }
+
+  #rouse(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
+  #error(kind: 'malformed' | 'timeout', detail: string): ProviderError {
+    return new ProviderError(kind, this.#options.origin, { detail })
+  }
+}
+
+/** What is wrong with the address or its certificate is so the next time, too. */
+const lasting = /^(ENOTFOUND|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO)/
+
+export function connectionError(origin: Origin, error: unknown): ProviderError {
+  const { code, message } = isRecord(error) ? error : { code: undefined, message: error }
+  const name = typeof code === 'string' ? code : ''
+  const words = String(message)
+  const detail = words.includes(name) ? words : `${name} ${words}`.trim()
+  return new ProviderError('connection', origin, { detail, cause: error, transient: !lasting.test(name) })
+}

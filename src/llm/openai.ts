@@ -1,0 +1,99 @@
+import { Agent } from 'undici'
+import { z } from 'zod'
+import { Answer, connectionError } from './answer.ts'
+import { contextWindow } from './context-window.ts'
+import { ProviderError, type Origin } from './errors.ts'
+import { ChatChunks } from './openai-chunks.ts'
+import { chatRequest, isReasoner } from './openai-request.ts'
+import type { Delta, ModelCall, Provider } from './provider.ts'
+import { retry, type RetryOptions } from './retry.ts'
+import { maySayNothing } from './usage.ts'
+
+export interface ProviderOptions {
+  /** Until the head of an answer. */
+  requestTimeoutMs: number
+  /** Between two chunks of an answer. */
+  streamTimeoutMs: number
+  retry?: RetryOptions
+}
+
+export interface ClosableProvider extends Provider {
+  /** Calls that still run are cut off. */
+  close(): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+const LIST_TIMEOUT_MS = 5000
+
+const Listed = z.object({ data: z.array(z.object({ id: z.string() })) })
+/** What `GET /models` lists beside the models that converse. */
+const notChat = /embed|whisper|tts|dall-e|moderation|audio|realtime|image|sora|davinci|babbage|transcribe|rerank/i
+
+/** Whoever speaks OpenAI's chat completions: OpenAI, OpenRouter, Groq, Ollama, vLLM … by their base address. */
+export function openAiCompatible(
+  { name, baseUrl, apiKey }: { name: string; baseUrl: string; apiKey?: string | undefined },
+  options: ProviderOptions,
+): ClosableProvider {
+  const origin: Origin = { name, endpoint: baseUrl, apiKey }
+  const agent = new Agent({ connections: null, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } })
+  const auth = apiKey ? { authorization: `Bearer ${apiKey}` } : {}
+  const at = (path: string) => {
+    const url = new URL(baseUrl)
+    return { origin: url.origin, path: `${url.pathname.replace(/\/$/, '')}${path}${url.search}` }
+  }
+
+  /** Resolves once the first deltas are there. */
+  async function open(call: ModelCall): Promise<{ first: Delta[] | undefined; answer: Answer }> {
+    const chunks = new ChatChunks(origin, {
+      hidesReasoning: name === 'openai' && isReasoner(call.model),
+      maySayNothing: maySayNothing(call),
+    })
+    const answer = new Answer(chunks, { origin, signal: call.signal, ...options })
+    try {
+      const headers = { 'content-type': 'application/json', accept: 'text/event-stream', ...auth }
+      agent.dispatch(
+        { ...at('/chat/completions'), method: 'POST', headers, body: JSON.stringify(chatRequest(call, baseUrl)) },
+        answer,
+      )
+      return { first: await answer.next(), answer }
+    } catch (error) {
+      answer.close()
+      call.signal.throwIfAborted()
+      throw error instanceof ProviderError ? error : connectionError(origin, error)
+    }
+  }
+
+  return {
+    name,
+    type: name,
+    endpoint: baseUrl,
+    contextWindow,
+
+    async list() {
+      try {
+        const signal = AbortSignal.timeout(LIST_TIMEOUT_MS)
+        const { statusCode, body } = await agent.request({ ...at('/models'), method: 'GET', headers: auth, signal })
+        const listed = Listed.parse(await body.json())
+        return statusCode === 200
+          ? listed.data
+              .map(({ id }) => id)
+              .filter((id) => !notChat.test(id))
+              .toSorted()
+          : []
+      } catch {
+        return []
+      }
+    },
+
+    async *stream(call) {
+      const { first, answer } = await retry(() => open(call), call.signal, options.retry)
+      try {
+        for (let batch = first; batch; batch = await answer.next()) yield batch
+      } finally {
+        answer.close()
+      }
+    },
+
+    close: () => agent.destroy(),
+  }
+}

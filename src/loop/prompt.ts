@@ -1,0 +1,167 @@
+import type { MessageRow, Part } from '../db/store.ts'
+import type { AssistantPart, PromptMessage, ToolResult, UserPart } from '../llm/provider.ts'
+import type { AgentState } from '../wire/agent.ts'
+import { newId } from '../wire/id.ts'
+
+/** A new agent's first message: its compiled system prompt. */
+export function systemRow(agent: AgentState): MessageRow {
+  return {
+    id: newId('message'),
+    agentId: agent.id,
+    groupId: null,
+    runId: null,
+    stepId: null,
+    role: 'system',
+    parts: [{ type: 'text', text: compileSystem(agent) }],
+    name: null,
+    senderId: null,
+    otid: null,
+    isErr: false,
+    date: Date.now(),
+    heard: false,
+  }
+}
+
+/**
+ * The agent's prompt with its memory in it (groups.md §5.3). It depends on the agent alone, with no clock in it: the same
+ * memory gives the same text, so a provider's prompt cache keeps hitting.
+ */
+export function compileSystem({ id, system, blocks, agent_type }: AgentState): string {
+  const memory = agent_type === 'react_agent' || agent_type === 'workflow_agent' ? '' : memoryText(blocks)
+  const whole = system.includes('{CORE_MEMORY}') ? system.replace('{CORE_MEMORY}', () => memory) : `${system}\n\n${memory}`
+  return `${whole.trim()}\n\n<memory_metadata>\n- AGENT_ID: ${id}\n- CONVERSATION_ID: default\n</memory_metadata>`
+}
+
+function memoryText(blocks: AgentState['blocks']): string {
+  if (blocks.length === 0) return ''
+  const shown = blocks.map(({ label, description, value, limit, read_only }) =>
+    [
+      `<${label}>`,
+      ...(description ? [`<description>\n${description}\n</description>`] : []),
+      '<metadata>',
+      ...(read_only ? ['- read_only=true'] : []),
+      `- chars_current=${value.length}`,
+      `- chars_limit=${limit}`,
+      '</metadata>',
+      `<value>\n${value}\n</value>`,
+      `</${label}>`,
+    ].join('\n'),
+  )
+  return `<memory_blocks>\nThis is your memory. It is always in view; change it with your memory tools.\n\n${shown.join('\n\n')}\n\n</memory_blocks>`
+}
+
+/** Who else is there and how to talk; said with each request, stored nowhere (design §5 row 16). */
+export function groupNote(name: string, others: string[], description: string): string {
+  const company = others.length === 0 ? 'one user' : `${others.join(', ')} and one user`
+  return [
+    '<group_chat>',
+    `You are ${name}, in a conversation with ${company}. All of them read what you say.`,
+    ...(description ? [`What it is about: ${description}`] : []),
+    'What the others said comes with their name in front. Speak for yourself only and do not put your own name in front.',
+    'Be brief, stay in character, build on what was said, and answer when you are asked.',
+    '</group_chat>',
+  ].join('\n')
+}
+
+/**
+ * History as a provider takes it: roles alternate, and every call is followed by its result. A result that is missing is
+ * marked as an error, one without a call is left out (design §5 row 27): history that a crash or an import tore never
+ * bricks an agent.
+ */
+export function promptMessages(rows: MessageRow[]): PromptMessage[] {
+  const prompt: PromptMessage[] = []
+  let open: { id: string; name: string }[] = []
+  const close = () => {
+    if (open.length === 0) return
+    addResults(
+      prompt,
+      open.map(({ id, name }) => ({ id, name, text: 'No result: the tool was interrupted.', isError: true })),
+    )
+    open = []
+  }
+  for (const row of rows) {
+    if (row.role === 'tool') {
+      const answered = resultsOf(row, open)
+      open = open.filter(({ id }) => !answered.some((result) => result.id === id))
+      addResults(prompt, answered)
+      continue
+    }
+    close()
+    if (row.role === 'assistant' || row.role === 'approval') {
+      const content = row.parts.flatMap(assistantPart)
+      if (content.length === 0) continue
+      const last = prompt.at(-1)
+      if (last?.role === 'assistant') last.content.push(...content)
+      else prompt.push({ role: 'assistant', content })
+      open = content.filter((part) => part.type === 'tool_call')
+    } else addUser(prompt, userParts(row))
+  }
+  close()
+  // A model answers somebody: after its own words it is told that it may go on.
+  if (prompt.at(-1)?.role !== 'user' && prompt.at(-1)?.role !== 'tool') {
+    addUser(prompt, [{ type: 'text', text: '[It is your turn to speak.]' }])
+  }
+  return prompt
+}
+
+function addUser(prompt: PromptMessage[], content: UserPart[]) {
+  const last = prompt.at(-1)
+  if (last?.role === 'user') last.content.push(...content)
+  else if (content.length > 0) prompt.push({ role: 'user', content })
+}
+
+function addResults(prompt: PromptMessage[], results: ToolResult[]) {
+  const last = prompt.at(-1)
+  if (last?.role === 'tool') last.results.push(...results)
+  else if (results.length > 0) prompt.push({ role: 'tool', results })
+}
+
+const resultsOf = (row: MessageRow, open: { id: string; name: string }[]): ToolResult[] =>
+  row.parts.flatMap((part) => {
+    const call = part.type === 'tool_return' && open.find(({ id }) => id === part.tool_call_id)
+    return call ? [{ ...call, text: part.content, isError: part.is_error }] : []
+  })
+
+/** Not every provider has a place for who is speaking, so the text says it (groups.md G-17). */
+function userParts(row: MessageRow): UserPart[] {
+  const speaker = row.name ? `${row.name}: ` : row.role === 'system' ? '[System] ' : ''
+  const parts = row.parts.flatMap(userPart)
+  const text = parts.find((part) => part.type === 'text')
+  if (text) text.text = speaker + text.text
+  return parts
+}
+
+function userPart(part: Part): UserPart[] {
+  if (part.type === 'text') return [{ type: 'text', text: part.text }]
+  if (part.type !== 'image') return []
+  const { source } = part
+  const data = source.type === 'url' ? /^data:([^;,]+);base64,(.*)$/s.exec(source.url) : undefined
+  if (data) return [{ type: 'image', mediaType: data[1]!, data: data[2]! }]
+  if (source.type !== 'url' && source.data) {
+    return [
+      {
+        type: 'image',
+        mediaType: source.media_type ?? 'image/png',
+        data: source.data,
+        ...(source.detail && { detail: source.detail }),
+      },
+    ]
+  }
+  return [{ type: 'text', text: source.type === 'url' ? `[Image: ${source.url}]` : '[Image]' }]
+}
+
+function assistantPart(part: Part): AssistantPart[] {
+  const signature = 'signature' in part && part.signature ? { signature: part.signature } : {}
+  switch (part.type) {
+    case 'text':
+      return [{ type: 'text', text: part.text, ...signature }]
+    case 'reasoning':
+      return [{ type: 'reasoning', text: part.reasoning, ...signature }]
+    case 'redacted_reasoning':
+      return [{ type: 'redacted_reasoning', data: part.data }]
+    case 'tool_call':
+      return [{ type: 'tool_call', id: part.id, name: part.name, arguments: part.arguments, ...signature }]
+    default:
+      return []
+  }
+}

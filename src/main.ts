@@ -1,0 +1,34 @@
+import { readConfig } from './config.ts'
+import { type RunningServer, startServer } from './server.ts'
+
+/** The process: settings, a server, and its graceful end. */
+async function main() {
+  const config = readConfig()
+  const server = await startServer(config, new URL('../migrations/sqlite', import.meta.url).pathname)
+  console.log(`Roundtable listens at ${server.url}`)
+  if (server.demoGroup) {
+    console.log(`Try it:  curl -N ${server.url}/v1/groups/${server.demoGroup}/messages/stream \\
+  -H 'content-type: application/json' -d '{"input": "Where shall we go for a weekend?", "stream_tokens": true}'`)
+  }
+  onSignal(server)
+}
+
+/** SIGTERM and SIGINT end gracefully; a second one does not wait. */
+function onSignal(server: RunningServer) {
+  let stopping = false
+  const stop = () => {
+    if (stopping) process.exit(1)
+    stopping = true
+    server.close().then(() => process.exit(0), fail)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+/** One line: what went wrong at start-up is the operator's to mend. */
+function fail(error: unknown) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(1)
+}
+
+main().catch(fail)

@@ -1,0 +1,49 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { Caller, Services } from '../app.ts'
+
+import { AgentId, MessageId } from '../wire/id.ts'
+import { ListMessagesQuery } from '../wire/page.ts'
+import { CancelRequest, ResetRequest, SendRequest } from '../wire/request.ts'
+import { answerEvents, answerWhole, listed } from './answer.ts'
+import { validate } from './validate.ts'
+
+const ofAgent = validate('param', z.object({ agent_id: AgentId }))
+
+/** Talking to one agent, and its history (streaming.md §0.2). */
+export const agentMessageRoutes = (services: Services) => {
+  const { store, runs } = services
+  return new Hono<Caller>({ strict: false })
+    .post('/:agent_id/messages', ofAgent, validate('json', SendRequest), async (c) => {
+      const request = c.req.valid('json')
+      const run = await runs.sendToAgent(c.var.tenant, c.req.valid('param').agent_id, request)
+      return request.streaming
+        ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
+        : await answerWhole(c, services, run)
+    })
+    .post('/:agent_id/messages/stream', ofAgent, validate('json', SendRequest), async (c) => {
+      const request = c.req.valid('json')
+      const run = await runs.sendToAgent(c.var.tenant, c.req.valid('param').agent_id, { ...request, streaming: true })
+      return answerEvents(c, services, run, { after: 0, pings: request.include_pings })
+    })
+    .post('/:agent_id/messages/cancel', ofAgent, validate('json', CancelRequest), async (c) => {
+      const { agent_id: agent } = c.req.valid('param')
+      return c.json(await runs.cancelOf(c.var.tenant, agent, c.req.valid('json').run_ids ?? undefined))
+    })
+    .get('/:agent_id/messages', ofAgent, validate('query', ListMessagesQuery({ limit: 100, order: 'desc' })), async (c) => {
+      const { agent_id: agent } = c.req.valid('param')
+      const query = c.req.valid('query')
+      await store.findAgent(c.var.tenant, agent)
+      const rows = await store.listMessages(c.var.tenant, { agent, group: query.group_id }, query)
+      return c.json(listed(rows, query.include_return_message_types))
+    })
+    .patch('/:agent_id/messages/:message_id', validate('param', z.object({ agent_id: AgentId, message_id: MessageId })), (c) =>
+      c.json({ detail: 'Messages of an agent are immutable; this route is no longer supported' }, 405),
+    )
+    .patch('/:agent_id/reset-messages', ofAgent, validate('json', ResetRequest), async (c) => {
+      const { agent_id: agent } = c.req.valid('param')
+      await store.findAgent(c.var.tenant, agent)
+      await store.resetAgent(c.var.tenant, agent)
+      return c.json(null)
+    })
+}

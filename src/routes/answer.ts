@@ -1,0 +1,57 @@
+import type { Context } from 'hono'
+import type { Caller, Services } from '../app.ts'
+import type { MessageRow, RunRow } from '../db/store.ts'
+import { expand } from '../stream/expand.ts'
+import { type Folded, fold } from '../stream/fold.ts'
+import type { Page } from '../stream/log.ts'
+import { answerStream } from '../stream/sse.ts'
+import { tail } from '../stream/tail.ts'
+import { type View, viewFor } from '../stream/views.ts'
+import type { LettaMessage, MessageType } from '../wire/message.ts'
+import type { LettaResponse } from '../wire/response.ts'
+
+export interface StreamOptions {
+  after: number
+  pings: boolean
+}
+
+/** A run's frames as Server-Sent Events, from `after` on: for its sender and for whoever comes back. */
+export function answerEvents(
+  c: Context<Caller>,
+  { log, config, closing }: Services,
+  run: RunRow,
+  { after, pings }: StreamOptions,
+) {
+  const fern = run.groupId !== null && c.req.header('x-fern-language') !== undefined
+  const view = viewFor({ includePings: pings, types: run.admission.request.include_return_message_types, fern })
+  return answerStream(c, log, { run, after, keepaliveMs: config.keepaliveMs, pings: pings && !fern, view, closing })
+}
+
+/** The same stream, collected; a run that failed is answered with the status of its cause (design §5 row 8). */
+export async function answerWhole(c: Context<Caller>, { log, store, config }: Services, run: RunRow) {
+  const view = viewFor({ includePings: true, types: run.admission.request.include_return_message_types, fern: false })
+  const pages = tail(log, run.seq, 0, { silenceMs: config.keepaliveMs, signal: c.req.raw.signal })
+  const { messages, stopReason, usage, error } = await fold(view ? viewed(pages, view) : pages)
+  c.header('x-letta-run-id', run.id)
+  if (error) {
+    const failed = await store.findRun(run.tenant, run.id)
+    return c.json({ ...failed.error!.body, run_id: run.id }, failed.error!.status as 500)
+  }
+  return c.json(responseOf({ messages, stopReason, usage, error }))
+}
+
+/** A caller that left gets what there is; nobody reads it. */
+const responseOf = ({ messages, stopReason, usage }: Folded): LettaResponse => {
+  const { run_id: _run, seq_id: _seq, ...counted } = usage!
+  return { messages, stop_reason: { message_type: 'stop_reason', stop_reason: stopReason!.stop_reason }, usage: counted }
+}
+
+async function* viewed(pages: AsyncIterable<Page>, view: View) {
+  for await (const page of pages) yield { ...page, text: view(page.text) }
+}
+
+/** Rows as a list shows them; a type filter may make a page short (streaming.md §6.3). */
+export function listed(rows: MessageRow[], types: MessageType[] | null): LettaMessage[] {
+  const messages = rows.flatMap(expand)
+  return types ? messages.filter((message) => types.includes(message.message_type)) : messages
+}

@@ -1,0 +1,32 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { Caller, Services } from '../app.ts'
+import { type Block, CreateBlock, ListBlocksQuery, UpdateBlock } from '../wire/block.ts'
+import { BlockId } from '../wire/id.ts'
+import { validate } from './validate.ts'
+
+const OfBlock = z.object({ block_id: BlockId })
+
+/** `/v1/blocks`: memory that agents may share (groups.md §4.3). */
+export const blockRoutes = ({ store }: Services) =>
+  new Hono<Caller>({ strict: false })
+    .post('/', validate('json', CreateBlock), async (c) => {
+      return c.json((await store.createBlock(c.var.tenant, c.req.valid('json'))) satisfies Block)
+    })
+    .get('/', validate('query', ListBlocksQuery), async (c) => {
+      return c.json((await store.listBlocks(c.var.tenant, c.req.valid('query'))) satisfies Block[])
+    })
+    .get('/count', validate('query', ListBlocksQuery), async (c) => {
+      return c.json(await store.countBlocks(c.var.tenant, c.req.valid('query')))
+    })
+    .get('/:block_id', validate('param', OfBlock), async (c) => {
+      return c.json((await store.findBlock(c.var.tenant, c.req.valid('param').block_id)) satisfies Block)
+    })
+    .patch('/:block_id', validate('param', OfBlock), validate('json', UpdateBlock), async (c) => {
+      const { block_id } = c.req.valid('param')
+      return c.json((await store.updateBlock(c.var.tenant, block_id, c.req.valid('json'))) satisfies Block)
+    })
+    .delete('/:block_id', validate('param', OfBlock), async (c) => {
+      await store.deleteBlock(c.var.tenant, c.req.valid('param').block_id)
+      return c.json(null)
+    })

@@ -1,0 +1,53 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { Caller, Services } from '../app.ts'
+import { revise } from '../stream/revise.ts'
+import { GroupId, MessageId } from '../wire/id.ts'
+import { MessagePatch } from '../wire/message.ts'
+import { ListMessagesQuery } from '../wire/page.ts'
+import { SendRequest } from '../wire/request.ts'
+import { answerEvents, answerWhole, listed } from './answer.ts'
+import { validate } from './validate.ts'
+
+const ofGroup = validate('param', z.object({ group_id: GroupId }))
+
+/** Talking to a group, and what was said in it (groups.md §2.10–2.15). */
+export const groupMessageRoutes = (services: Services) => {
+  const { store, runs } = services
+  return new Hono<Caller>({ strict: false })
+    .post('/:group_id/messages', ofGroup, validate('json', SendRequest), async (c) => {
+      const request = c.req.valid('json')
+      const run = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, request)
+      return request.streaming
+        ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
+        : await answerWhole(c, services, run)
+    })
+    .post('/:group_id/messages/stream', ofGroup, validate('json', SendRequest), async (c) => {
+      const request = c.req.valid('json')
+      const run = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, { ...request, streaming: true })
+      return answerEvents(c, services, run, { after: 0, pings: request.include_pings })
+    })
+    .get('/:group_id/messages', ofGroup, validate('query', ListMessagesQuery({ limit: 10, order: 'desc' })), async (c) => {
+      const { group_id: group } = c.req.valid('param')
+      const query = c.req.valid('query')
+      await store.findGroup(c.var.tenant, group)
+      return c.json(listed(await store.listMessages(c.var.tenant, { group }, query), query.include_return_message_types))
+    })
+    .patch(
+      '/:group_id/messages/:message_id',
+      validate('param', z.object({ group_id: GroupId, message_id: MessageId })),
+      validate('json', MessagePatch),
+      async (c) => {
+        const { group_id: group, message_id: id } = c.req.valid('param')
+        const { row, message } = revise(await store.findGroupMessage(c.var.tenant, group, id), c.req.valid('json'))
+        await store.setParts(row.id, row.parts)
+        return c.json(message)
+      },
+    )
+    .patch('/:group_id/reset-messages', ofGroup, async (c) => {
+      const { group_id: group } = c.req.valid('param')
+      await store.findGroup(c.var.tenant, group)
+      await store.resetGroup(c.var.tenant, group)
+      return c.json(null)
+    })
+}

@@ -1,0 +1,64 @@
+import { serve } from '@hono/node-server'
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createApp } from './app.ts'
+import { DEFAULT_TENANT } from './auth.ts'
+import type { Config } from './config.ts'
+import { openSqlite } from './db/sqlite.ts'
+import { seedDemo } from './demo.ts'
+import { createProviders } from './llm/index.ts'
+import { Runs } from './loop/run.ts'
+import { RunLog } from './stream/log.ts'
+import { builtinTools, toolRow } from './tools/index.ts'
+
+export interface RunningServer {
+  url: string
+  /** The demo group's id, if it is there. */
+  demoGroup: string | undefined
+  /** Takes nothing new, lets runs and readers come to their end for a while, and frees everything. */
+  close(): Promise<void>
+}
+
+/** How long readers may take to come to the end once all runs have ended. */
+const READERS_MS = 1000
+
+/**
+ * Store → what an earlier process left open is ended → app → listening.
+ *
+ * @param migrations the folder of the generated migrations
+ */
+export async function startServer(config: Config, migrations: string): Promise<RunningServer> {
+  const store = openSqlite(config.databaseUrl, migrations)
+  const providers = createProviders(config.providers, config)
+  const log = new RunLog(store)
+  const runs = new Runs({ store, log, providers, config })
+  await store.ensureTenant(DEFAULT_TENANT)
+  await store.ensureTools(DEFAULT_TENANT, [...builtinTools.values()].map(toolRow))
+  await runs.recover()
+  const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
+  const closing = new AbortController()
+  const app = createApp({ config, store, log, providers, runs, closing: closing.signal })
+  const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }) as Server
+  await once(server, 'listening')
+  const { address, port } = server.address() as AddressInfo
+  return {
+    url: `http://${address.includes(':') ? `[${address}]` : address}:${port}`,
+    demoGroup,
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      await runs.drain()
+      // Every run has its end now, and readers come to it by themselves; those that do not are told to come back, then cut.
+      const sweep = setInterval(() => server.closeIdleConnections(), 20)
+      const tell = setTimeout(() => closing.abort(), READERS_MS)
+      const cut = setTimeout(() => server.closeAllConnections(), 2 * READERS_MS)
+      await closed
+      clearInterval(sweep)
+      clearTimeout(tell)
+      clearTimeout(cut)
+      await providers.close()
+      await store.close()
+    },
+  }
+}

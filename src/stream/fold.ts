@@ -1,0 +1,115 @@
+import type { ErrorMessage, Frame, LettaMessage, StopReason, ToolCall, ToolCallDelta } from '../wire/message.ts'
+import type { UsageStatistics } from '../wire/usage.ts'
+import { readFrame, splitFrames } from './frame.ts'
+import type { Page } from './log.ts'
+
+/** A whole stream: its messages merged, and how it ended. */
+export interface Folded {
+  messages: LettaMessage[]
+  stopReason: StopReason | undefined
+  usage: UsageStatistics | undefined
+  error: ErrorMessage | undefined
+}
+
+/** Reads a stream to its end and merges its deltas to whole messages (streaming.md §A). */
+export async function fold(pages: AsyncIterable<Page>): Promise<Folded> {
+  const folding = new Folding()
+  for await (const page of pages) {
+    for (const text of splitFrames(page.text)) {
+      const message = readFrame(text)
+      if (message) folding.add(message)
+    }
+  }
+  return folding.result()
+}
+
+export class Folding {
+  readonly #messages = new Map<string, LettaMessage>()
+  #stopReason: StopReason | undefined
+  #usage: UsageStatistics | undefined
+  #error: ErrorMessage | undefined
+
+  add(message: Frame): void {
+    switch (message.message_type) {
+      case 'ping':
+        return
+      case 'stop_reason':
+        this.#stopReason = message
+        return
+      case 'usage_statistics':
+        this.#usage = message
+        return
+      case 'error_message':
+        this.#error = message
+        return
+      default: {
+        const key = message.otid ?? message.id + message.message_type
+        const known = this.#messages.get(key)
+        this.#messages.set(key, known ? merge(known, message) : whole(message))
+      }
+    }
+  }
+
+  result(): Folded {
+    return {
+      messages: [...this.#messages.values()],
+      stopReason: this.#stopReason,
+      usage: this.#usage,
+      error: this.#error,
+    }
+  }
+}
+
+/** The date, the id and the number stay those of the first delta. */
+function merge(known: LettaMessage, delta: LettaMessage): LettaMessage {
+  if (known.message_type === 'reasoning_message' && delta.message_type === 'reasoning_message') {
+    known.reasoning += delta.reasoning
+    known.signature ??= delta.signature
+    return known
+  }
+  if (known.message_type === 'assistant_message' && delta.message_type === 'assistant_message') {
+    known.content = textOf(known.content) + textOf(delta.content)
+    return known
+  }
+  if (known.message_type === 'hidden_reasoning_message' && delta.message_type === 'hidden_reasoning_message') {
+    if (delta.hidden_reasoning !== null) known.hidden_reasoning = (known.hidden_reasoning ?? '') + delta.hidden_reasoning
+    return known
+  }
+  if (isCalls(known) && isCalls(delta)) {
+    // A merged message always holds an array of whole calls.
+    const calls = known.tool_calls as ToolCall[]
+    for (const part of callsOf(delta)) mergeCall(calls, part)
+    known.tool_call = calls[0]!
+    return known
+  }
+  return delta
+}
+
+/** A first delta as a message of its own: calls become an array of whole ones. */
+function whole(message: LettaMessage): LettaMessage {
+  if (!isCalls(message)) return message
+  const calls: ToolCall[] = []
+  for (const part of callsOf(message)) mergeCall(calls, part)
+  return { ...message, tool_call: calls[0]!, tool_calls: calls }
+}
+
+type Calls = Extract<LettaMessage, { tool_calls: unknown; tool_call: unknown }>
+const isCalls = (message: LettaMessage): message is Calls =>
+  message.message_type === 'tool_call_message' || message.message_type === 'approval_request_message'
+
+/** An array is complete calls, an object is a delta (streaming.md §A, rule 3). */
+const callsOf = ({ tool_calls, tool_call }: Calls): ToolCallDelta[] =>
+  Array.isArray(tool_calls) ? tool_calls : [tool_calls ?? tool_call]
+
+function mergeCall(calls: ToolCall[], delta: ToolCallDelta) {
+  const known = delta.tool_call_id ? calls.find((call) => call.tool_call_id === delta.tool_call_id) : calls.at(-1)
+  if (!known) {
+    calls.push({ name: delta.name ?? '', arguments: delta.arguments ?? '', tool_call_id: delta.tool_call_id ?? '' })
+    return
+  }
+  if (delta.name) known.name = delta.name
+  known.arguments += delta.arguments ?? ''
+}
+
+const textOf = (content: string | { text: string }[]) =>
+  typeof content === 'string' ? content : content.map((part) => part.text).join('')

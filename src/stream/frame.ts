@@ -1,0 +1,41 @@
+import type { Frame } from '../wire/message.ts'
+
+/*
+ * A frame is what a reader gets for one event: an `id:` line with its number, `event: error` on an error frame, one `data:`
+ * line, a blank line (streaming.md §1.1, §11). It is made once; the same text is stored and sent.
+ */
+
+/** Numbers the message and makes its frame. */
+export function frame(message: Frame, seq: number): string {
+  message.seq_id = seq
+  const json = JSON.stringify(message)
+  return message.message_type === 'error_message'
+    ? `id: ${seq}\nevent: error\ndata: ${json}\n\n`
+    : `id: ${seq}\ndata: ${json}\n\n`
+}
+
+export const doneFrame = (seq: number): string => `id: ${seq}\ndata: [DONE]\n\n`
+
+/** The frames of a text of whole frames. JSON has no raw line feed, so a blank line ends a frame and nothing else does. */
+export function splitFrames(text: string): string[] {
+  const frames: string[] = []
+  for (let at = 0; at < text.length;) {
+    const end = text.indexOf('\n\n', at) + 2
+    frames.push(text.slice(at, end))
+    at = end
+  }
+  return frames
+}
+
+/** `text` without its first `count` frames. */
+export function skipFrames(text: string, count: number): string {
+  let at = 0
+  for (let skipped = 0; skipped < count; skipped++) at = text.indexOf('\n\n', at) + 2
+  return at === 0 ? text : text.slice(at)
+}
+
+/** A frame's message, or null for `[DONE]`. */
+export function readFrame(text: string): Frame | null {
+  const data = text.slice(text.indexOf('data: ') + 6, -2)
+  return data === '[DONE]' ? null : (JSON.parse(data) as Frame)
+}

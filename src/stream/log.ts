@@ -1,0 +1,286 @@
+import type { Frames, LogRow, NewFrames, Segment } from '../db/store.ts'
+import { StorageTrouble } from '../errors.ts'
+import type { Frame } from '../wire/message.ts'
+import { doneFrame, frame, skipFrames, splitFrames } from './frame.ts'
+import { type Growth, Wake } from './wake.ts'
+
+/** Consecutive frames as one text; `last` is the number of its last one, `final` says that nothing comes after it. */
+export interface Page {
+  text: string
+  last: number
+  final: boolean
+}
+
+/** A run that grows. What is in memory is a cache of the log: `tail` is committed, `pending` is not yet. */
+interface LiveRun {
+  number: number
+  /** The number of the last frame that was given one. */
+  given: number
+  pending: string[]
+  /** Committed frames that are in no segment yet: the one numbered `tailFirst` and on. */
+  tail: string[]
+  tailFirst: number
+  tailChars: number
+  /** The log row of the first of them. */
+  pinned: number
+}
+
+export interface RunLogOptions {
+  /** A group commit comes at the end of the event-loop turn when the last one is this old, else when it is (performance.md §1). */
+  flushMs?: number
+  /** A live run's frames move to a segment when they are this many. */
+  segmentChars?: number
+  /** No log row stays longer than this many commits because of one slow run. */
+  maxPinnedRows?: number
+  /** A writer waits when this many of its frames are not committed yet. */
+  maxPending?: number
+  /** How long to wait when the disk takes nothing. */
+  retryMs?: number
+}
+
+/**
+ * The event log. Keeps, for every run (streaming.md §A.1):
+ * I1 frames are numbered 1, 2, 3 …; I2 no reader sees a frame before it is committed; I3 every reader gets the same bytes;
+ * I4 nothing comes after the final frame; I5 it is committed with the run's end. All writes go through one queue: two
+ * writers at once, or a frame in memory that was not stored first, would break them.
+ */
+export class RunLog {
+  readonly #frames: Frames
+  readonly #wake = new Wake()
+  readonly #live = new Map<number, LiveRun>()
+  readonly #growing = new Set<LiveRun>()
+  /** Live runs with unsealed frames; the one that has pinned the log longest is first. */
+  readonly #pinning = new Set<LiveRun>()
+  readonly #options: Required<RunLogOptions>
+  #writing: Promise<unknown> = Promise.resolve()
+  #flushing: Promise<void> | undefined
+  #flushedAt = 0
+  #lastLogId = 0
+  #trimmedTo = 0
+
+  constructor(frames: Frames, options: RunLogOptions = {}) {
+    this.#frames = frames
+    this.#options = { flushMs: 2, segmentChars: 64 * 1024, maxPinnedRows: 4096, maxPending: 1024, retryMs: 1000, ...options }
+  }
+
+  /**
+   * Makes a run live with its first frames; `admit` stores them with the run.
+   *
+   * @throws whatever `admit` throws; then nothing was stored
+   */
+  async begin(messages: Frame[], admit: (frames: string[]) => Promise<{ seq: number; logId: number }>): Promise<number> {
+    const frames = messages.map((message, index) => frame(message, index + 1))
+    return await this.#queue(async () => {
+      const { seq, logId } = await admit(frames)
+      const run = this.#adopt(seq, 0)
+      run.given = frames.length
+      this.#committed(run, frames, logId)
+      return seq
+    })
+  }
+
+  /**
+   * Appends to a run, in order. What is appended becomes visible with the next group commit.
+   *
+   * @returns a promise when the writer should wait for that commit before it goes on
+   */
+  append(number: number, messages: Frame[]): Promise<void> | undefined {
+    const run = this.#running(number)
+    for (const message of messages) run.pending.push(frame(message, ++run.given))
+    this.#growing.add(run)
+    this.#flushing ??= this.#flushSoon()
+    return run.pending.length > this.#options.maxPending ? this.#flushing : undefined
+  }
+
+  /** Appends `messages` and stores them, with all that is pending, in the transaction of `store`. */
+  async commit(number: number, messages: Frame[], store: (frames: NewFrames | null) => Promise<number>): Promise<void> {
+    await this.#queue(async () => {
+      // Numbered here and not before: a group commit that comes first must not show what this transaction announces.
+      const run = this.#running(number)
+      for (const message of messages) run.pending.push(frame(message, ++run.given))
+      const batch = this.#take(run)
+      const frames = batch.frames.length > 0 ? batch : null
+      try {
+        const logId = await this.#patiently(() => store(frames))
+        if (frames) this.#committed(run, frames.frames, logId)
+      } catch (error) {
+        run.pending.unshift(...batch.frames)
+        throw error
+      }
+      await this.#tidy()
+    })
+  }
+
+  /**
+   * Ends a run: its last frames and `[DONE]` are stored in the transaction of `store`, which says false when the run had ended
+   * already. Readers get to the end; nothing can be appended any more.
+   */
+  async end(number: number, messages: Frame[], store: (last: Segment) => Promise<boolean>): Promise<void> {
+    await this.#queue(async () => {
+      const run = this.#running(number)
+      for (const message of messages) run.pending.push(frame(message, ++run.given))
+      run.pending.push(doneFrame(++run.given))
+      const last = this.#segment(run, [...run.tail, ...run.pending], true)
+      await this.#patiently(() => store(last))
+      this.#live.delete(number)
+      this.#growing.delete(run)
+      this.#pinning.delete(run)
+      this.#wake.ring(number)
+      await this.#trim()
+    })
+  }
+
+  /** What is committed above `after`, or undefined when that is nothing yet. */
+  async read(number: number, after: number): Promise<Page | undefined> {
+    const run = this.#live.get(number)
+    if (run && after >= run.tailFirst - 1) {
+      const from = after - run.tailFirst + 1
+      if (from >= run.tail.length) return undefined
+      const text = from === run.tail.length - 1 ? run.tail[from]! : run.tail.slice(from).join('')
+      return { text, last: run.tailFirst + run.tail.length - 1, final: false }
+    }
+    const segment = await this.#frames.readSegment(number, after)
+    if (!segment) return { text: '', last: after, final: true }
+    return { text: skipFrames(segment.frames, after - segment.first + 1), last: segment.last, final: segment.final }
+  }
+
+  /** Where a run's log stands; nothing when its frames are kept no more. */
+  async position(number: number): Promise<{ last: number; final: boolean } | undefined> {
+    const run = this.#live.get(number)
+    return run ? { last: run.tailFirst + run.tail.length - 1, final: false } : await this.#frames.lastSealed(number)
+  }
+
+  watch(number: number, silenceMs: number, signal: AbortSignal): Growth {
+    return this.#wake.watch(number, silenceMs, signal)
+  }
+
+  /**
+   * Takes up, after a restart, what the log's head holds of the given runs. What belongs to others is trimmed away.
+   * Call once, before anything else.
+   */
+  async recover(open: number[]): Promise<void> {
+    for (const number of open) {
+      const sealed = await this.#frames.lastSealed(number)
+      this.#adopt(number, sealed?.last ?? 0)
+    }
+    for (const row of await this.#frames.unsealed()) this.#replay(row)
+    await this.#trim()
+  }
+
+  #replay(row: LogRow) {
+    const frames = splitFrames(row.frames)
+    let at = 0
+    for (const [number, first, count] of row.runs) {
+      const run = this.#live.get(number)
+      const fresh = frames.slice(at, at + count).slice(Math.max(0, (run?.given ?? 0) + 1 - first))
+      at += count
+      if (!run || fresh.length === 0) continue
+      run.given += fresh.length
+      this.#committed(run, fresh, row.id)
+    }
+    this.#lastLogId = row.id
+  }
+
+  #adopt(number: number, sealed: number): LiveRun {
+    const run: LiveRun = { number, given: sealed, pending: [], tail: [], tailFirst: sealed + 1, tailChars: 0, pinned: 0 }
+    this.#live.set(number, run)
+    return run
+  }
+
+  #running(number: number): LiveRun {
+    const run = this.#live.get(number)
+    if (!run) throw new Error(`run number ${number} is not live`)
+    return run
+  }
+
+  async #flushSoon(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    const wait = this.#options.flushMs - (performance.now() - this.#flushedAt)
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
+    await this.#queue(() => this.#flush())
+  }
+
+  async #flush() {
+    this.#flushing = undefined
+    const growing = [...this.#growing]
+    this.#growing.clear()
+    const batch = growing.map((run) => this.#take(run)).filter(({ frames }) => frames.length > 0)
+    if (batch.length === 0) return
+    const logId = await this.#patiently(
+      () => this.#frames.appendFrames(batch),
+      () => true,
+    )
+    this.#flushedAt = performance.now()
+    for (const { run, frames } of batch) this.#committed(this.#running(run), frames, logId)
+    await this.#tidy()
+  }
+
+  /** Takes what is pending; what comes in while that is being stored goes to a new array. */
+  #take(run: LiveRun): NewFrames {
+    const frames = run.pending
+    run.pending = []
+    return { run: run.number, first: run.given - frames.length + 1, frames }
+  }
+
+  #committed(run: LiveRun, frames: string[], logId: number) {
+    this.#lastLogId = Math.max(this.#lastLogId, logId)
+    if (run.tail.length === 0) {
+      run.pinned = logId
+      this.#pinning.add(run)
+    }
+    for (const text of frames) {
+      run.tail.push(text)
+      run.tailChars += text.length
+    }
+    this.#wake.ring(run.number)
+  }
+
+  /** Moves what is long, or old, from the log's head to segments, and forgets the rows that nobody needs any more. */
+  async #tidy() {
+    const { segmentChars, maxPinnedRows } = this.#options
+    const ripe = [...this.#pinning].filter(
+      (run) => run.tailChars >= segmentChars || run.pinned < this.#lastLogId - maxPinnedRows,
+    )
+    if (ripe.length === 0) return
+    await this.#frames.seal(ripe.map((run) => this.#segment(run, run.tail, false)))
+    for (const run of ripe) {
+      run.tailFirst += run.tail.length
+      run.tail = []
+      run.tailChars = 0
+      this.#pinning.delete(run)
+    }
+    await this.#trim()
+  }
+
+  async #trim() {
+    const [oldest] = this.#pinning
+    const needed = oldest?.pinned ?? this.#lastLogId + 1
+    if (needed <= this.#trimmedTo) return
+    await this.#frames.trimLog(needed)
+    this.#trimmedTo = needed
+  }
+
+  #segment(run: LiveRun, frames: string[], final: boolean): Segment {
+    return { run: run.number, first: run.tailFirst, last: run.tailFirst + frames.length - 1, final, frames: frames.join('') }
+  }
+
+  #queue<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#writing.then(work)
+    this.#writing = done.catch(() => {})
+    return done
+  }
+
+  /** What was accepted is kept: a full or locked disk is waited for, the log's order stays as it is (faults.md P15). */
+  async #patiently<T>(work: () => Promise<T>, passes = (error: unknown) => error instanceof StorageTrouble): Promise<T> {
+    for (let reported = false; ;) {
+      try {
+        return await work()
+      } catch (error) {
+        if (!passes(error)) throw error
+        if (!reported) console.error('Storage takes nothing, waiting for it:', error)
+        reported = true
+        await new Promise((resolve) => setTimeout(resolve, this.#options.retryMs))
+      }
+    }
+  }
+}
