@@ -1,6 +1,6 @@
 import type { Store } from './db/store.ts'
 import type { Providers } from './llm/index.ts'
-import { newAgent } from './routes/new-agent.ts'
+import { newAgent } from './loop/new-agent.ts'
 import { CreateAgent, ListAgentsQuery } from './wire/agent.ts'
 import { GroupCreate, ListGroupsQuery } from './wire/group.ts'
 

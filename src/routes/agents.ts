@@ -6,7 +6,7 @@ import { type Block, UpdateBlock } from '../wire/block.ts'
 import { type Group, ListGroupsQuery } from '../wire/group.ts'
 import { AgentId, BlockId } from '../wire/id.ts'
 import { pageQuery } from '../wire/page.ts'
-import { describeModel, handleOf, newAgent } from './new-agent.ts'
+import { describeModel, handleOf, newAgent } from '../loop/new-agent.ts'
 import { validate } from './validate.ts'
 
 const OfAgent = z.object({ agent_id: AgentId })

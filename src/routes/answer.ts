@@ -33,14 +33,16 @@ export async function answerWhole(c: Context<Caller>, { log, store, config }: Se
   const pages = tail(log, run.seq, 0, { silenceMs: config.keepaliveMs, signal: c.req.raw.signal })
   const { messages, stopReason, usage, error } = await fold(view ? viewed(pages, view) : pages)
   c.header('x-letta-run-id', run.id)
+  if (!usage && !error) return c.body(null, 499 as 500) // The caller left.
   if (error) {
+    // The input is stored: sent again by itself, as letta-client does after a 429 or 500, it would be heard twice.
+    c.header('x-should-retry', 'false')
     const failed = await store.findRun(run.tenant, run.id)
     return c.json({ ...failed.error!.body, run_id: run.id }, failed.error!.status as 500)
   }
   return c.json(responseOf({ messages, stopReason, usage, error }))
 }
 
-/** A caller that left gets what there is; nobody reads it. */
 const responseOf = ({ messages, stopReason, usage }: Folded): LettaResponse => {
   const { run_id: _run, seq_id: _seq, ...counted } = usage!
   return { messages, stop_reason: { message_type: 'stop_reason', stop_reason: stopReason!.stop_reason }, usage: counted }

@@ -55,7 +55,7 @@ export class Answer {
       ...this.#head('reasoning_message', this.#otid),
       source: native ? 'reasoner_model' : 'non_reasoner_model',
       reasoning: text,
-      signature: signature ?? null,
+      signature: signature || null,
     }
   }
 

@@ -271,7 +271,7 @@ export class RunLog {
   }
 
   /** What was accepted is kept: a full or locked disk is waited for, the log's order stays as it is (faults.md P15). */
-  async #patiently<T>(work: () => Promise<T>, passes = (error: unknown) => error instanceof StorageTrouble): Promise<T> {
+  async #patiently<T>(work: () => Promise<T>, passes: (error: unknown) => boolean = isTrouble): Promise<T> {
     for (let reported = false; ;) {
       try {
         return await work()
@@ -284,3 +284,5 @@ export class RunLog {
     }
   }
 }
+
+const isTrouble = (error: unknown) => error instanceof StorageTrouble

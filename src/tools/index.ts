@@ -1,4 +1,3 @@
-import type { AgentType } from '../wire/agent.ts'
 import type { Tool } from '../wire/tool.ts'
 import { coreMemoryAppend, coreMemoryReplace, memoryInsert, memoryReplace } from './memory.ts'
 import { sendMessage } from './message.ts'
@@ -29,20 +28,3 @@ export const toolRow = ({ name, type, description, parameters }: BuiltinTool): O
   metadata_: {},
   project_id: null,
 })
-
-/** What a new agent of a type can do by itself (groups.md §5.1). */
-export function baseToolsOf(type: AgentType): string[] {
-  switch (type) {
-    case 'letta_v1_agent':
-    case 'sleeptime_agent':
-      return ['memory_replace', 'memory_insert']
-    case 'memgpt_v2_agent':
-      return ['send_message', 'memory_replace', 'memory_insert']
-    case 'memgpt_agent':
-      return ['send_message', 'core_memory_append', 'core_memory_replace']
-    case 'voice_convo_agent':
-      return ['send_message']
-    default:
-      return []
-  }
-}

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest'
 import pkg from '../../package.json' with { type: 'json' }
 import { newId } from '../../src/wire/id.ts'
-import { startCrud } from './start.ts'
+import { startServer } from '../support/server.ts'
+
+/** A call to an empty server; each answer is held against the contract on its way. */
+async function startCrud() {
+  const { api } = await startServer({ ROUNDTABLE_DEFAULT_MODEL: 'demo/chat' })
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into it as they like
+  return (method: string, path: string, body?: unknown) => api.call<any>(method, `/v1${path}`, body)
+}
 
 test('an agent is made from nothing, shown, changed, counted and deleted', async () => {
   const call = await startCrud()
@@ -153,8 +160,10 @@ test('what cannot be done as asked is refused with its own status', async () => 
 test('models, health and readiness answer', async () => {
   const call = await startCrud()
   const { body: models } = await call('GET', '/models/')
-  expect(models).toMatchObject([{ handle: 'demo/chat', provider_name: 'demo' }])
-  expect((await call('GET', '/models?provider_name=openai')).body).toEqual([])
+  const demo = models.filter(({ provider_name }: { provider_name: string }) => provider_name === 'demo')
+  expect(demo).toMatchObject([{ handle: 'demo/chat', model_type: 'llm' }])
+  expect((await call('GET', '/models?provider_name=demo')).body).toEqual(demo)
+  expect((await call('GET', '/models?provider_name=nobody')).body).toEqual([])
   expect((await call('GET', '/models/embedding')).body).toEqual([])
   expect((await call('GET', '/models/embeddings')).body).toEqual([])
   expect((await call('GET', '/health/')).body).toEqual({ version: pkg.version, status: 'ok' })

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { type Api, apiAt } from './api.ts'
+
+const root = new URL('../../', import.meta.url).pathname
+
+/** The door as it is in a clone. */
+export const sourceEntry = join(root, 'src/roundtable.js')
+
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+export interface LaunchOptions {
+  /** The Node that runs it; this one by default. */
+  node?: string
+  /** What it runs; the source by default. */
+  entry?: string
+}
+
+/** The server as a process of its own, from its first moment. */
+export interface Launched {
+  child: ChildProcess
+  readonly stdout: string
+  readonly stderr: string
+  /** Its address. @throws with all it said when it exits first */
+  listening: Promise<string>
+  exited: Promise<Exit>
+  kill(signal: NodeJS.Signals): Promise<Exit>
+}
+
+export interface ServerProcess extends Launched {
+  url: string
+  api: Api
+}
+
+/**
+ * Starts the server with these settings and no others, on a port of the system's choice. Killed after the test. To start it
+ * again on the same data give the same DATABASE_URL.
+ */
+export function launch(settings: Record<string, string>, { node = process.execPath, entry = sourceEntry }: LaunchOptions = {}): Launched {
+  const child = spawn(node, [entry], { env: { PORT: '0', ROUNDTABLE_DEMO: 'false', ...settings }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  const exited = new Promise<Exit>((resolve, reject) => {
+    child.once('error', reject)
+    // `close` and not `exit`: then all that it said has been read.
+    child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+  })
+  const listening = new Promise<string>((resolve, reject) => {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text
+      const url = /^Roundtable listens at (http:\S+)$/m.exec(stdout)?.[1]
+      if (url) resolve(url)
+    })
+    exited.then((exit) => reject(new Error(`the server did not start: ${JSON.stringify(exit)}`)), reject)
+  })
+  listening.catch(() => {}) // who waits for the exit only is not told twice
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const kill = (signal: NodeJS.Signals) => {
+    child.kill(signal)
+    return exited
+  }
+  onTestFinished(async () => void (await kill('SIGKILL')))
+  return {
+    child,
+    get stdout() {
+      return stdout
+    },
+    get stderr() {
+      return stderr
+    },
+    listening,
+    exited,
+    kill,
+  }
+}
+
+/** The same, once it listens. */
+export async function startProcess(settings: Record<string, string>, options?: LaunchOptions): Promise<ServerProcess> {
+  const launched = launch(settings, options)
+  const url = await launched.listening
+  return Object.assign(launched, { url, api: apiAt(url) })
+}
+
+/**
+ * The published form, built for this test: it starts five times faster than the source, and its migrations folder is its own.
+ * It lives inside the tree, where it finds its one dependency; gone after the test.
+ */
+export async function buildServer(): Promise<{ entry: string; migrations: string }> {
+  const cache = join(root, 'node_modules/.cache')
+  mkdirSync(cache, { recursive: true })
+  const folder = mkdtempSync(join(cache, 'roundtable-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const dist = join(folder, 'dist')
+  const build = spawn(process.execPath, [join(root, 'node_modules/rolldown/bin/cli.mjs'), '--config', 'rolldown.config.ts', '--dir', dist], { cwd: root })
+  const [code] = (await once(build, 'close')) as [number]
+  if (code !== 0) throw new Error(`rolldown exited with ${code}`)
+  cpSync(join(root, 'migrations'), join(folder, 'migrations'), { recursive: true })
+  return { entry: join(dist, 'roundtable.js'), migrations: join(folder, 'migrations/sqlite') }
+}
