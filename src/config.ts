@@ -79,7 +79,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     defaultModel: data.ROUNDTABLE_DEFAULT_MODEL ?? 'demo/chat',
     demo: data.ROUNDTABLE_DEMO,
     demoTokenMs: data.ROUNDTABLE_DEMO_TOKEN_MS,
-    corsOrigins: data.ROUNDTABLE_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
+    corsOrigins:
+      data.ROUNDTABLE_CORS_ORIGINS === '*' ? '*' : data.ROUNDTABLE_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
     bodyLimitBytes: data.ROUNDTABLE_BODY_LIMIT_BYTES,
     shutdownMs: data.ROUNDTABLE_SHUTDOWN_SECONDS * 1000,
     providers: providersOf(given),

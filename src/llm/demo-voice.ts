@@ -155,7 +155,7 @@ const voices = [
 
 const humans = /^(user|human|system)$/i
 const stopWords = new Set(
-  'about after again agent because before being between could every have hello should since some something their there these thing things this those through today want what when where which while will with would your you are the and not please obviously today really very just like maybe'.split(
+  'shall must might going make take tell does give help think know need find come only over been were they them what whom whose much many more most also then than into onto upon here near back about after again agent because before being between could every have hello should since some something their there these thing things this those through today want what when where which while will with would your you are the and not please obviously today really very just like maybe'.split(
     ' ',
   ),
 )

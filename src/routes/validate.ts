@@ -1,6 +1,6 @@
 import { zValidator } from '@hono/zod-validator'
 import type { ValidationTargets } from 'hono'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { InvalidFields } from '../errors.ts'
 
 const places: Partial<Record<keyof ValidationTargets, string>> = { json: 'body', param: 'path' }
@@ -10,6 +10,20 @@ const places: Partial<Record<keyof ValidationTargets, string>> = { json: 'body',
  * design §5 row 21. Query parameters that come several times arrive as arrays.
  */
 export const validate = <Target extends keyof ValidationTargets, Schema extends z.ZodType>(target: Target, schema: Schema) =>
-  zValidator(target, schema, (result) => {
+  zValidator(target, target === 'json' ? shallow(schema) : schema, (result) => {
     if (!result.success) throw new InvalidFields(places[target] ?? target, result.error, result.data)
   })
+
+const DEEPEST = 100
+
+/** Nothing that is nested so deep that writing it down again would overflow the stack (faults.md F72). */
+const shallow = <Schema extends z.ZodType>(schema: Schema): Schema =>
+  z.preprocess((body, context) => {
+    if (nested(body, DEEPEST)) context.addIssue({ code: 'custom', message: `Is nested more than ${DEEPEST} deep` })
+    return body
+  }, schema) as z.ZodType as Schema
+
+const nested = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => nested(inner, levels - 1)))

@@ -137,6 +137,10 @@ export const ResetRequest = z.object({ add_default_initial_messages: z.boolean()
 
 /** `GET /v1/runs/{run_id}/stream`: for an EventSource, which sends no body. */
 export const ResumeQuery = z.object({
-  starting_after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  starting_after: z
+    .string()
+    .regex(/^(0|[1-9]\d{0,14})$/, 'Must be the number of a frame')
+    .transform(Number)
+    .default(0),
   include_pings: z.stringbool().default(true),
 })

@@ -27,9 +27,17 @@ const row = (): MessageRow => ({
 const text = fc.string({ unit: 'grapheme' })
 const piece = fc.oneof(
   text.map((value) => (answer: Answer) => answer.text(value)),
-  fc.tuple(text, fc.option(text)).map(([value, signature]) => (answer: Answer) => answer.reasoning(value, signature)),
+  fc.tuple(text, fc.option(text)).map(
+    ([value, signature]) =>
+      (answer: Answer) =>
+        answer.reasoning(value, signature),
+  ),
   fc.option(text).map((data) => (answer: Answer) => answer.hiddenReasoning(data)),
-  fc.tuple(fc.integer({ min: 1, max: 3 }), text).map(([n, args]) => (answer: Answer) => answer.call(`call_${n}`, `tool${n}`, args)),
+  fc.tuple(fc.integer({ min: 1, max: 3 }), text).map(
+    ([n, args]) =>
+      (answer: Answer) =>
+        answer.call(`call_${n}`, `tool${n}`, args),
+  ),
 )
 
 const unnumbered = (messages: LettaMessage[]) => messages.map((message) => ({ ...message, seq_id: null }))
@@ -52,7 +60,13 @@ test('the pieces of an answer, sent as frames and merged, are the messages of th
 
 test('consecutive pieces of a kind share an otid, parts of one answer share an id', () => {
   const answer = new Answer(row())
-  const said = [answer.reasoning('a'), answer.reasoning('b'), answer.text('c'), answer.call('1', 't', '{'), answer.call('1', 't', '}')]
+  const said = [
+    answer.reasoning('a'),
+    answer.reasoning('b'),
+    answer.text('c'),
+    answer.call('1', 't', '{'),
+    answer.call('1', 't', '}'),
+  ]
   const otids = said.map((message) => message!.otid)
   expect(otids[0]).toBe(otids[1])
   expect(new Set(otids).size).toBe(3)

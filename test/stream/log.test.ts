@@ -113,8 +113,8 @@ test('I4 and I5: a run ends once, in one transaction with its status, and nothin
   await bench.end(run)
   expect((await bench.store.openRuns()).length).toBe(0)
   const before = await readAll(bench.log, run)
-  expect(() => bench.log.append(run.seq, [said('late')])).toThrow()
-  await expect(bench.end(run)).rejects.toThrow()
+  expect(() => bench.log.append(run.seq, [said('late')])).toThrow('not live')
+  await expect(bench.end(run)).rejects.toThrow('not live')
   expect(await readAll(bench.log, run)).toBe(before)
   expect(before.match(/"stop_reason"/g)?.length).toBe(2) // its type and its field, in one frame
 })

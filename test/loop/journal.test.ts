@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import type { StepRow } from '../../src/db/store.ts'
+import { Journal, type StepOutcome } from '../../src/loop/journal.ts'
+import type { MessageStream } from '../../src/loop/stream.ts'
+
+const outcome = (said: string): StepOutcome => ({
+  recorded: {
+    stop: 'end_turn',
+    said: [said],
+    model: 'm',
+    handle: 'p/m',
+    providerType: 'p',
+    endpoint: '',
+    contextWindow: 1,
+    usage: {
+      promptTokens: 2,
+      completionTokens: 1,
+      totalTokens: 3,
+      cachedInputTokens: null,
+      cacheWriteTokens: null,
+      reasoningTokens: null,
+    },
+  },
+  rows: [],
+  messages: [],
+})
+
+function journal(steps: StepRow[] = [], maxSteps = 10) {
+  const committed: StepRow[] = []
+  const made: string[] = []
+  const book = new Journal('run-x', steps, maxSteps, async (step) => {
+    committed.push({ ...step, tenant: 't' })
+  })
+  const take = async (turn: number, place: number, said: string) => {
+    const step = book.step(turn, place, 'agent-x', async function* make(): MessageStream<StepOutcome> {
+      made.push(said)
+      yield []
+      return outcome(said)
+    })
+    let frames = 0
+    let item = await step.next()
+    for (; !item.done; item = await step.next()) frames++
+    return { said: item.value.said[0], frames }
+  }
+  return { book, committed, made, take }
+}
+
+test('a recorded step is not made again: its words come back, and nobody is shown anything', async () => {
+  const first = journal()
+  await first.take(0, 0, 'one')
+  await first.take(1, 0, 'two')
+  const replay = journal(first.committed)
+  expect(await replay.take(0, 0, 'other')).toEqual({ said: 'one', frames: 0 })
+  expect(await replay.take(1, 0, 'other')).toEqual({ said: 'two', frames: 0 })
+  expect(await replay.take(2, 0, 'three')).toEqual({ said: 'three', frames: 1 })
+  expect(replay.made).toEqual(['three'])
+  expect(replay.book.usages.length).toBe(3)
+})
+
+test('recorded steps count against the request’s limit', async () => {
+  const first = journal()
+  await first.take(0, 0, 'one')
+  const replay = journal(first.committed, 2)
+  await replay.take(0, 0, 'other')
+  expect(replay.book.full).toBe(false)
+  await replay.take(1, 0, 'two')
+  expect(replay.book.full).toBe(true)
+})
