@@ -20,7 +20,7 @@ test('a page of any origin may call, read the run’s id and follow a stream', a
   })
   expect(sent.headers.get('access-control-allow-origin')).toBe('*')
   expect(sent.headers.get('access-control-expose-headers')).toContain('x-letta-run-id')
-  await sent.text()
+  expect(await sent.text()).toContain('data: [DONE]')
 })
 
 test('with origins set, only their pages may', async () => {
