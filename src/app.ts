@@ -55,14 +55,22 @@ export function createApp(services: Services) {
   app.use(
     bodyLimit({
       maxSize: limit,
-      onError: () => {
+      onError: (c) => {
+        // What is left of the body is not read, so the connection cannot serve another request.
+        c.header('connection', 'close')
         throw new TooLarge(limit)
       },
     }),
   )
   app.use(async (c, next) => {
-    const { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding } = c.req.header()
+    const {
+      'content-type': type,
+      'content-encoding': packed,
+      'content-length': length,
+      'transfer-encoding': encoding,
+    } = c.req.header()
     const hasBody = encoding !== undefined || (length !== undefined && length !== '0')
+    if (hasBody && packed !== undefined && packed !== 'identity') throw new WrongContentType(`content-encoding: ${packed}`)
     if (hasBody && !/^application\/([\w.-]+\+)?json\b/i.test(type ?? '')) throw new WrongContentType(type)
     await next()
   })

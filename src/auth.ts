@@ -20,7 +20,7 @@ export const authenticate = ({ password }: Pick<Config, 'password'>, store: Stor
 
   async function tenantOf(authorization: string | undefined, bare: string | undefined): Promise<string> {
     if (!expected) return DEFAULT_TENANT
-    const key = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? /^password (.+)$/.exec(bare ?? '')?.[1]
+    const key = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? /^password (.+)$/.exec(bare ?? '')?.[1]
     if (key === undefined) throw new Unauthorized()
     const hash = sha256(key)
     if (timingSafeEqual(hash, expected)) return DEFAULT_TENANT

@@ -39,13 +39,7 @@ export async function startServer(config: Config, migrations: string): Promise<R
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()
   const app = createApp({ config, store, log, providers, runs, closing: closing.signal })
-  const server = serve({
-    fetch: app.fetch,
-    hostname: config.host,
-    port: config.port,
-    // With its own Response the mark of an answer that was written to node's response is lost when CORS headers are added.
-    overrideGlobalObjects: false,
-  }) as Server
+  const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }) as Server
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo
   return {

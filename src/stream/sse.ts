@@ -44,7 +44,17 @@ export function answerStream(c: { env: HttpBindings; res: Response }, log: RunLo
     console.error(error)
     out.destroy()
   })
-  return RESPONSE_ALREADY_SENT
+  return alreadySent()
+}
+
+/**
+ * Tells node-server that the response is written. Its own Response loses that mark when middleware has added headers, unless it
+ * has become a real one, as it does when its body is asked for.
+ */
+function alreadySent(): Response {
+  const mark = new Response(null, RESPONSE_ALREADY_SENT)
+  void mark.body
+  return mark
 }
 
 async function pump(

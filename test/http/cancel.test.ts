@@ -164,7 +164,7 @@ test('a sender that waits for JSON and leaves does not end the run', async () =>
   const answer = api.stream(`/v1/agents/${id}/messages`, hi, { signal: leave.signal })
   await llm.received(1)
   leave.abort()
-  await expect(answer).rejects.toThrow()
+  await expect(answer).rejects.toThrow('aborted')
   held.push('Alone.')
   held.finish()
   const [run] = await api.get<{ id: string }[]>('/v1/runs/')

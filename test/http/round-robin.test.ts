@@ -59,8 +59,13 @@ test('every frame says whose it is, by name and by id', async () => {
   const { id, agent_ids } = await api.group(['Ann', 'Bob'])
   llm.script((_body, n) => ({ reasoning: 'Hm.', text: `${n}` }))
   const given = await allEvents(await api.stream(`/v1/groups/${id}/messages/stream`, { ...hi, stream_tokens: true }))
-  const owned = given.filter(({ data }) => data.id?.startsWith('message-')).map(({ data }) => [data.name, data.sender_id])
-  expect(owned).toEqual([...Array(2).fill(['Ann', agent_ids[0]]), ...Array(2).fill(['Bob', agent_ids[1]])])
+  const said = given.filter(({ data }) => data.id?.startsWith('message-'))
+  expect(said.map(({ data }) => `${data.name} ${data.sender_id}`)).toEqual([
+    `Ann ${agent_ids[0]}`,
+    `Ann ${agent_ids[0]}`,
+    `Bob ${agent_ids[1]}`,
+    `Bob ${agent_ids[1]}`,
+  ])
   expect(spoken(given)).toEqual(['Ann: 1', 'Bob: 2'])
 })
 

@@ -40,7 +40,6 @@ test('defaults, what is ignored and what is null', () => {
     stream_tokens: false,
     include_pings: true,
     background: false,
-    on_busy: 'reject',
     max_steps: 50,
     include_return_message_types: null,
     include_compaction_messages: false,
