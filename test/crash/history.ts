@@ -48,7 +48,10 @@ export async function talk(url: string, { groupId, input, tokens, readers: count
 export type Fate = 'natural' | 'interrupted'
 
 /** Holds all that is promised about a run whose process is dead. @returns its stored frames, and how it ended */
-export async function checkTalk(url: string, { runId, input, tokens, readers }: Talk): Promise<{ frames: string[]; fate: Fate }> {
+export async function checkTalk(
+  url: string,
+  { runId, input, tokens, readers }: Talk,
+): Promise<{ frames: string[]; fate: Fate }> {
   const api = apiAt(url)
   const run = await api.get<Run>(`/v1/runs/${runId}`)
   const frames = await storedFrames(url, runId)
@@ -64,7 +67,11 @@ export async function checkTalk(url: string, { runId, input, tokens, readers }: 
 /** The stored stream, from the first frame: a finished run's, so this ends. */
 export async function storedFrames(url: string, runId: string): Promise<string[]> {
   const stream = await readToEnd(`${url}/v1/runs/${runId}/stream`, { method: 'POST', body: { starting_after: 0 } })
-  expect({ status: stream.status, ended: await stream.ended, rest: stream.rest }).toEqual({ status: 200, ended: 'end', rest: '' })
+  expect({ status: stream.status, ended: await stream.ended, rest: stream.rest }).toEqual({
+    status: 200,
+    ended: 'end',
+    rest: '',
+  })
   expect(stream.seen.map(({ id }) => id)).toEqual(stream.seen.map((_, index) => index + 1))
   return stream.seen.map(({ text }) => text)
 }
@@ -87,8 +94,8 @@ async function expectRest(url: string, runId: string, after: number, frames: str
 /** One terminal sequence, last, that says what the run's row says (streaming.md §A.1, I4, I5, I7). */
 export function expectOneEnd(frames: string[], run: Run): Fate {
   const types = frames.map((frame) => readFrame(frame)?.message_type ?? '[DONE]')
-  const ending = ['stop_reason', 'usage_statistics', 'error_message', '[DONE]']
-  expect(types.slice(0, -3).filter((type) => ending.includes(type))).toEqual([])
+  const ending = new Set(['stop_reason', 'usage_statistics', 'error_message', '[DONE]'])
+  expect(types.slice(0, -3).filter((type) => ending.has(type))).toEqual([])
   const [stop, last] = frames.slice(-3).map((frame) => readFrame(frame))
   if (types.at(-2) === 'usage_statistics') {
     expect(types.slice(-3)).toEqual(['stop_reason', 'usage_statistics', '[DONE]'])

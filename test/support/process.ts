@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { type Api, apiAt } from './api.ts'
+import { tempFolder } from './server.ts'
 
 const root = new URL('../../', import.meta.url).pathname
 
@@ -41,11 +42,18 @@ export interface ServerProcess extends Launched {
 }
 
 /**
- * Starts the server with these settings and no others, on a port of the system's choice. Killed after the test. To start it
- * again on the same data give the same DATABASE_URL.
+ * Starts the server with these settings and no others, in an empty folder, on a port of the system's choice. Killed after the
+ * test. To start it again on the same data give the same DATABASE_URL.
  */
-export function launch(settings: Record<string, string>, { node = process.execPath, entry = sourceEntry }: LaunchOptions = {}): Launched {
-  const child = spawn(node, [entry], { env: { PORT: '0', ROUNDTABLE_DEMO: 'false', ...settings }, stdio: ['ignore', 'pipe', 'pipe'] })
+export function launch(
+  settings: Record<string, string>,
+  { node = process.execPath, entry = sourceEntry }: LaunchOptions = {},
+): Launched {
+  const child = spawn(node, [entry], {
+    cwd: tempFolder(),
+    env: { PORT: '0', ROUNDTABLE_DEMO: 'false', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let stdout = ''
   let stderr = ''
   const exited = new Promise<Exit>((resolve, reject) => {
@@ -91,17 +99,16 @@ export async function startProcess(settings: Record<string, string>, options?: L
 
 /**
  * The published form, built for this test: it starts five times faster than the source, and its migrations folder is its own.
- * It lives inside the tree, where it finds its one dependency; gone after the test.
+ * Gone after the test.
  */
 export async function buildServer(): Promise<{ entry: string; migrations: string }> {
-  const cache = join(root, 'node_modules/.cache')
-  mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(join(cache, 'roundtable-test-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const dist = join(folder, 'dist')
-  const build = spawn(process.execPath, [join(root, 'node_modules/rolldown/bin/cli.mjs'), '--config', 'rolldown.config.ts', '--dir', dist], { cwd: root })
+  const folder = tempFolder()
+  const rolldown = join(root, 'node_modules/rolldown/bin/cli.mjs')
+  const options = ['--config', 'rolldown.config.ts', '--dir', join(folder, 'dist')]
+  const build = spawn(process.execPath, [rolldown, ...options], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
   const [code] = (await once(build, 'close')) as [number]
   if (code !== 0) throw new Error(`rolldown exited with ${code}`)
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules')) // where it finds its one dependency
   cpSync(join(root, 'migrations'), join(folder, 'migrations'), { recursive: true })
-  return { entry: join(dist, 'roundtable.js'), migrations: join(folder, 'migrations/sqlite') }
+  return { entry: join(folder, 'dist/roundtable.js'), migrations: join(folder, 'migrations/sqlite') }
 }

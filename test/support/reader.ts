@@ -39,7 +39,11 @@ export interface ReaderOptions {
  * line has arrived. A connection of its own, and none of fetch's buffers. Closed after the test.
  */
 export async function openReader(url: string, { method = 'GET', body, headers, onFrame }: ReaderOptions = {}): Promise<Reader> {
-  const request = open(url, { method, agent: false, headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers } })
+  const request = open(url, {
+    method,
+    agent: false,
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+  })
   onTestFinished(() => void request.destroy())
   request.end(body === undefined ? undefined : JSON.stringify(body))
   const [response] = (await once(request, 'response')) as [IncomingMessage]
@@ -71,7 +75,8 @@ export async function openReader(url: string, { method = 'GET', body, headers, o
     response.once('close', () => resolve(closed ? 'closed' : response.complete ? 'end' : 'cut')),
   )
   void ended.then((how) => {
-    for (const wait of waiting) wait.settle(new Error(`the stream ended (${how}) after ${seen.length} frames: ${seen.at(-1)?.text}`))
+    for (const wait of waiting)
+      wait.settle(new Error(`the stream ended (${how}) after ${seen.length} frames: ${seen.at(-1)?.text}`))
   })
 
   return {
