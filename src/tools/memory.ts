@@ -1,10 +1,7 @@
-import type { Block } from '../wire/block.ts'
-import { type BuiltinTool, stringArg, ToolError, type ToolCallContext } from './tool.ts'
+import { editMemory, insertLines, memoryText, replaceOnce } from './memory-edit.ts'
+import { type BuiltinTool, stringArg, ToolError } from './tool.ts'
 
-/*
- * The tools with which an agent changes its own memory blocks (groups.md §5.2). Each edit is made to the value that the block
- * has at that moment, in one transaction, so members who share a block never undo each other's edits.
- */
+/* The tools with which an agent edits one of its memory blocks, by its label (groups.md §5.2). */
 
 const label = { type: 'string', description: 'The label of the memory block.' }
 const schema = (properties: Record<string, unknown>, required: string[]) => ({ type: 'object', properties, required })
@@ -14,9 +11,9 @@ export const coreMemoryAppend: BuiltinTool = {
   type: 'letta_memory_core',
   description: 'Adds a line at the end of a memory block.',
   parameters: schema({ label, content: { type: 'string', description: 'The text to add.' } }, ['label', 'content']),
-  run: (args, call) => {
-    const content = stringArg(args, 'content')
-    return edit(args, call, ({ value }) => (value === '' ? content : `${value}\n${content}`))
+  run: async (args, call) => {
+    const content = memoryText(args, 'content')
+    return editMemory(call, stringArg(args, 'label'), ({ value }) => (value === '' ? content : `${value}\n${content}`))
   },
 }
 
@@ -32,10 +29,10 @@ export const coreMemoryReplace: BuiltinTool = {
     },
     ['label', 'old_content', 'new_content'],
   ),
-  run: (args, call) => {
-    const old = stringArg(args, 'old_content')
-    const fresh = stringArg(args, 'new_content')
-    return edit(args, call, ({ value, label: name }) => {
+  run: async (args, call) => {
+    const old = memoryText(args, 'old_content')
+    const fresh = memoryText(args, 'new_content')
+    return editMemory(call, stringArg(args, 'label'), ({ value, label: name }) => {
       if (old === '' || !value.includes(old)) throw new ToolError(`Old content '${old}' not found in memory block '${name}'`)
       return value.replaceAll(old, () => fresh)
     })
@@ -54,15 +51,10 @@ export const memoryReplace: BuiltinTool = {
     },
     ['label', 'old_string', 'new_string'],
   ),
-  run: (args, call) => {
-    const old = stringArg(args, 'old_string')
-    const fresh = stringArg(args, 'new_string')
-    return edit(args, call, ({ value, label: name }) => {
-      const found = old === '' ? 0 : value.split(old).length - 1
-      if (found === 0) throw new ToolError(`The text to replace is not in memory block '${name}'; it must match exactly`)
-      if (found > 1) throw new ToolError(`The text to replace stands ${found} times in memory block '${name}'; give more of it`)
-      return value.replace(old, () => fresh)
-    })
+  run: async (args, call) => {
+    const old = memoryText(args, 'old_string')
+    const fresh = memoryText(args, 'new_string')
+    return editMemory(call, stringArg(args, 'label'), (block) => replaceOnce(block, old, fresh))
   },
 }
 
@@ -74,42 +66,34 @@ export const memoryInsert: BuiltinTool = {
     {
       label,
       new_string: { type: 'string', description: 'The text to insert.' },
-      insert_line: { type: 'integer', description: 'After which line: 0 is the beginning, -1 the end.', default: -1 },
+      insert_line: { type: ['integer', 'null'], description: 'After which line: 0 is the beginning, -1 the end.', default: -1 },
     },
     ['label', 'new_string'],
   ),
-  run: (args, call) => {
-    const fresh = stringArg(args, 'new_string')
-    const after = args['insert_line'] ?? -1
-    return edit(args, call, ({ value }) => {
-      const lines = value === '' ? [] : value.split('\n')
-      if (typeof after !== 'number' || !Number.isInteger(after) || after < -1 || after > lines.length) {
-        throw new ToolError(`insert_line must be a whole number from -1 to ${lines.length}`)
-      }
-      return lines.toSpliced(after === -1 ? lines.length : after, 0, fresh).join('\n')
-    })
+  run: async (args, call) => {
+    const fresh = memoryText(args, 'new_string')
+    return editMemory(call, stringArg(args, 'label'), (block) => insertLines(block, fresh, args['insert_line']))
   },
 }
 
-/** @returns the block's new value */
-async function edit(
-  args: Record<string, unknown>,
-  { store, tenant, agent }: ToolCallContext,
-  change: (block: Block) => string,
-) {
-  const wanted = stringArg(args, 'label')
-  const known = agent.blocks.find((block) => block.label === wanted)
-  if (!known) {
-    const labels = agent.blocks.map((block) => block.label).join(', ')
-    throw new ToolError(`There is no memory block '${wanted}'; there are: ${labels || 'none'}`)
-  }
-  const { value } = await store.editBlock(tenant, known.id, (block) => {
-    if (block.read_only) throw new ToolError(`Memory block '${wanted}' is read-only and cannot be edited`)
-    const next = change(block)
-    if (next.length > block.limit) {
-      throw new ToolError(`Memory block '${wanted}' would have ${next.length} characters; its limit is ${block.limit}`)
-    }
-    return next
-  })
-  return value
+export const memoryRethink: BuiltinTool = {
+  name: 'memory_rethink',
+  type: 'letta_sleeptime_core',
+  description: 'Writes a memory block anew, as a whole. For small changes replace or insert text instead.',
+  parameters: schema({ label, new_memory: { type: 'string', description: 'All that the block is to hold.' } }, [
+    'label',
+    'new_memory',
+  ]),
+  run: async (args, call) => {
+    const fresh = memoryText(args, 'new_memory')
+    return editMemory(call, stringArg(args, 'label'), () => fresh)
+  },
+}
+
+export const memoryFinishEdits: BuiltinTool = {
+  name: 'memory_finish_edits',
+  type: 'letta_sleeptime_core',
+  description: 'Call it when the memory is as it should be: it ends your turn.',
+  parameters: schema({}, []),
+  run: async () => 'None',
 }

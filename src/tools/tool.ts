@@ -10,23 +10,59 @@ export interface BuiltinTool {
   description: string
   /** JSON Schema of the arguments. */
   parameters: Record<string, unknown>
+  /** It changes nothing, so several calls of it may run at once. */
+  parallelSafe?: boolean
   /**
-   * @param args an object, not checked against `parameters`
+   * @param args an object that fits `parameters`
    * @returns what the model reads
    * @throws {ToolError} for what the model can mend
    */
   run(args: Record<string, unknown>, call: ToolCallContext): Promise<string>
 }
 
+/** Who calls. */
 export interface ToolCallContext {
   store: Store
   tenant: string
   agent: AgentState
+  /** Aborts when the run is cancelled, or the call takes too long. */
   signal: AbortSignal
+  /** The same for every try of this call: a tool with effects outside can tell a repeat by it. */
+  callKey: string
+  /** There when an embedding model is set: archival search then goes by meaning. */
+  embed?: Embed | undefined
+}
+
+/** Texts become vectors of one length, in the same order. `model` tells vectors of different models apart. */
+export interface Embed {
+  (texts: string[], signal?: AbortSignal): Promise<number[][]>
+  model?: string
+}
+
+/** What a tool gave: `text` is what the model reads, the lines are what was printed on the way. */
+export interface ToolOutput {
+  text: string
+  stdout?: string[]
+  stderr?: string[]
+}
+
+/** Where the tools of one or more types are run: the built-in ones, MCP servers, the sandbox. */
+export interface ToolSource {
+  /** @throws {ToolError} for what the model, or its operator, can mend */
+  run(tool: Tool, args: Record<string, unknown>, call: ToolCallContext): Promise<ToolOutput>
+  close(): Promise<void>
 }
 
 /** The call cannot be done as asked; its text goes to the model. */
-export class ToolError extends Error {}
+export class ToolError extends Error {
+  readonly stdout: string[]
+  readonly stderr: string[]
+  constructor(message: string, { stdout = [], stderr = [] }: Omit<Partial<ToolOutput>, 'text'> = {}) {
+    super(message)
+    this.stdout = stdout
+    this.stderr = stderr
+  }
+}
 
 /** The named argument as a string. @throws {ToolError} */
 export function stringArg(args: Record<string, unknown>, name: string): string {

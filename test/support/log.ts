@@ -9,7 +9,7 @@ import { ping } from '../../src/stream/sse.ts'
 import { tail } from '../../src/stream/tail.ts'
 import { newId } from '../../src/wire/id.ts'
 import { type Frame, wireDate } from '../../src/wire/message.ts'
-import { SendRequest } from '../../src/wire/request.ts'
+import { plainAdmission } from './admission.ts'
 import { tempFolder } from './server.ts'
 
 const TENANT = 'org-test'
@@ -43,7 +43,6 @@ export async function testLog(options: RunLogOptions = {}, file = join(tempFolde
 
 async function begin(store: Store, log: RunLog): Promise<TestRun> {
   const id = newId('run')
-  const { messages: _, ...request } = SendRequest.parse({ input: 'x' })
   const run = {
     id,
     agentId: 'agent-x',
@@ -51,9 +50,9 @@ async function begin(store: Store, log: RunLog): Promise<TestRun> {
     background: false,
     runType: 'test',
     createdAt: 0,
-    admission: { request, manager: 'agent' as const, description: '', maxTurns: null, members: [] },
+    admission: plainAdmission(),
   }
-  return { id, seq: await log.begin([ping(id)], (frames) => store.admitRun(TENANT, run, [id], [], frames)) }
+  return { id, seq: await log.begin([ping(id)], (frames) => store.admitRun(TENANT, run, [id], [], frames, [])) }
 }
 
 function endRun(store: Store, log: RunLog, { id, seq }: TestRun) {
