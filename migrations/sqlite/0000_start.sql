@@ -41,6 +41,28 @@ CREATE TABLE `agents` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `agents_id_unique` ON `agents` (`id`);--> statement-breakpoint
 CREATE INDEX `agents_tenant` ON `agents` (`tenant`,`seq`);--> statement-breakpoint
+CREATE TABLE `approvals` (
+	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`id` text NOT NULL,
+	`tenant` text NOT NULL,
+	`run_id` text NOT NULL,
+	`step_id` text NOT NULL,
+	`agent_id` text NOT NULL,
+	`group_id` text,
+	`calls` text NOT NULL,
+	`allowed` text NOT NULL,
+	`status` text NOT NULL,
+	`answered_by` text,
+	`expires_at` integer,
+	FOREIGN KEY (`tenant`) REFERENCES `tenants`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`run_id`) REFERENCES `runs`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`agent_id`) REFERENCES `agents`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `approvals_id_unique` ON `approvals` (`id`);--> statement-breakpoint
+CREATE INDEX `approvals_agent` ON `approvals` (`agent_id`,`status`);--> statement-breakpoint
+CREATE INDEX `approvals_group` ON `approvals` (`group_id`,`status`);--> statement-breakpoint
+CREATE INDEX `approvals_run` ON `approvals` (`run_id`);--> statement-breakpoint
 CREATE TABLE `blocks` (
 	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`id` text NOT NULL,
@@ -142,6 +164,7 @@ CREATE TABLE `messages` (
 	`is_err` integer DEFAULT false NOT NULL,
 	`date` integer NOT NULL,
 	`in_context` integer DEFAULT true NOT NULL,
+	`place` integer,
 	`heard` integer DEFAULT false NOT NULL,
 	FOREIGN KEY (`tenant`) REFERENCES `tenants`(`id`) ON UPDATE no action ON DELETE no action,
 	FOREIGN KEY (`agent_id`) REFERENCES `agents`(`id`) ON UPDATE no action ON DELETE cascade,
@@ -153,6 +176,22 @@ CREATE INDEX `messages_agent` ON `messages` (`agent_id`,`seq`);--> statement-bre
 CREATE INDEX `messages_context` ON `messages` (`agent_id`,`seq`) WHERE in_context = 1;--> statement-breakpoint
 CREATE INDEX `messages_group` ON `messages` (`group_id`,`seq`) WHERE heard = 0;--> statement-breakpoint
 CREATE INDEX `messages_run` ON `messages` (`run_id`,`seq`);--> statement-breakpoint
+CREATE TABLE `passages` (
+	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`id` text NOT NULL,
+	`tenant` text NOT NULL,
+	`agent_id` text NOT NULL,
+	`text` text NOT NULL,
+	`tags` text NOT NULL,
+	`vector` blob,
+	`vector_model` text,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`tenant`) REFERENCES `tenants`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`agent_id`) REFERENCES `agents`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `passages_id_unique` ON `passages` (`id`);--> statement-breakpoint
+CREATE INDEX `passages_agent` ON `passages` (`agent_id`,`seq`);--> statement-breakpoint
 CREATE TABLE `runs` (
 	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`id` text NOT NULL,
@@ -196,6 +235,7 @@ CREATE TABLE `steps` (
 	`agent_id` text NOT NULL,
 	`turn` integer NOT NULL,
 	`place` integer NOT NULL,
+	`kind` text NOT NULL,
 	`status` text NOT NULL,
 	`stop_reason` text,
 	`recorded` text NOT NULL,
@@ -205,7 +245,7 @@ CREATE TABLE `steps` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `steps_id_unique` ON `steps` (`id`);--> statement-breakpoint
-CREATE UNIQUE INDEX `steps_place` ON `steps` (`run_id`,`turn`,`place`);--> statement-breakpoint
+CREATE UNIQUE INDEX `steps_place` ON `steps` (`run_id`,`turn`,`place`,`kind`) WHERE status = 'success';--> statement-breakpoint
 CREATE TABLE `tenants` (
 	`id` text PRIMARY KEY NOT NULL,
 	`created_at` integer NOT NULL

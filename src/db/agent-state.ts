@@ -5,7 +5,8 @@ import { isoDate } from '../wire/message.ts'
 import { toBlock } from './block-rows.ts'
 import { groupReads } from './group-state.ts'
 import { agentBlocks, agents, agentTags, agentTools, blocks, messages, tools } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import { inContextOrder } from './messages.ts'
+import type { Db } from './db.ts'
 
 export type AgentRow = typeof agents.$inferSelect
 
@@ -43,7 +44,7 @@ export const agentReads = (db: Db) => {
     .from(messages)
     // Written out, as a parameter would not let the partial index be used.
     .where(and(eq(messages.agentId, sql.placeholder('id')), sql`in_context = 1`))
-    .orderBy(asc(messages.seq))
+    .orderBy(inContextOrder)
     .prepare()
 
   return {

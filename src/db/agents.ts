@@ -1,6 +1,7 @@
 import { and, asc, count, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { Conflict, InvalidArgument, NotFound } from '../errors.ts'
 import type { ListAgentsQuery } from '../wire/agent.ts'
+import type { ManagerType } from '../wire/group.ts'
 import { changedSettings, newSettings, secretsOf } from './agent-settings.ts'
 import { agentReads } from './agent-state.ts'
 import { blockLinks } from './block-links.ts'
@@ -9,8 +10,11 @@ import { busyCheck } from './busy.ts'
 import { contains, shown, unmatched } from './match.ts'
 import { pageOf } from './page.ts'
 import { agents, agentTags, agentTools, blocks, groupMembers, groups, messages, tools } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 import type { Agents } from './store.ts'
+
+/** Whose members work in the background. */
+const background = new Set<ManagerType>(['sleeptime', 'voice_sleeptime'])
 
 export const agentQueries = (db: Db): Agents => {
   const { orm } = db
@@ -94,13 +98,41 @@ export const agentQueries = (db: Db): Agents => {
     async deleteAgent(tenant, id) {
       db.write(() => {
         reads.findRow(tenant, id)
-        const managed = orm.select({ id: groups.id }).from(groups).where(eq(groups.managerAgentId, id)).get()
-        if (managed) throw new Conflict(`Agent ${id} manages ${managed.id}: delete the group or give it another manager first`)
         refuseBusy(id)
-        leaveGroups(id)
-        orm.delete(agents).where(eq(agents.id, id)).run()
+        const managed = orm.select().from(groups).where(eq(groups.managerAgentId, id)).get()
+        if (managed && !background.has(managed.managerType)) {
+          throw new Conflict(`Agent ${id} manages ${managed.id}: delete the group or give it another manager first`)
+        }
+        // An agent and those that work for it in the background go together (groups.md §4.2.5).
+        const helpers = managed ? removeGroup(managed.id) : []
+        for (const group of backgroundGroupsOf(id)) removeGroup(group)
+        for (const one of [id, ...helpers]) {
+          leaveGroups(one)
+          orm.delete(agents).where(eq(agents.id, one)).run()
+        }
       })
     },
+  }
+
+  /** @returns who was in it */
+  function removeGroup(groupId: string): string[] {
+    refuseBusy(groupId)
+    const members = orm.select().from(groupMembers).where(eq(groupMembers.groupId, groupId)).all()
+    const [row] = orm.delete(groups).where(eq(groups.id, groupId)).returning().all()
+    const settings = sql`json_set(${agents.settings}, '$.enable_sleeptime', json('null'))`
+    if (row?.managerAgentId) orm.update(agents).set({ settings }).where(eq(agents.id, row.managerAgentId)).run()
+    return [...new Set(members.map(({ agentId }) => agentId))]
+  }
+
+  /** The groups in which an agent works in the background. */
+  function backgroundGroupsOf(agentId: string): string[] {
+    return orm
+      .select({ id: groups.id, type: groups.managerType })
+      .from(groupMembers)
+      .innerJoin(groups, eq(groups.id, groupMembers.groupId))
+      .where(eq(groupMembers.agentId, agentId))
+      .all()
+      .flatMap(({ id, type }) => (background.has(type) ? [id] : []))
   }
 
   /** The filters of groups.md §4.2.4. */

@@ -1,7 +1,7 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
 import { Conflict, NotFound } from '../errors.ts'
 import { agentBlocks, blocks } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 
 /** A block as far as links care. */
 interface Linkable {

@@ -6,7 +6,7 @@ import { blockLinks } from './block-links.ts'
 import { contains, shown, unmatched } from './match.ts'
 import { pageOf } from './page.ts'
 import { agentBlocks, agents, blocks } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 import type { Blocks } from './store.ts'
 
 export const blockQueries = (db: Db): Blocks => {

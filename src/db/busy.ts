@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm'
 import { RunBusy } from '../errors.ts'
 import { busy } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 
 /** @returns a check that throws {RunBusy} while a run has `target`, a group's or an agent's id */
 export const busyCheck = ({ orm }: Pick<Db, 'orm'>) => {

@@ -1,6 +1,6 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { log, segments } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 import type { Frames, LogRow, NewFrames, Segment } from './store.ts'
 
 /** The log's statements are raw: they run at every group commit. */

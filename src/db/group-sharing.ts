@@ -1,7 +1,7 @@
 import { and, eq, ne, or, sql } from 'drizzle-orm'
 import { blockLinks } from './block-links.ts'
 import { groupBlocks, groupMembers, groups } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 
 /** Who holds which blocks because of a group. */
 export interface Sharing {

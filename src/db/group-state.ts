@@ -1,7 +1,7 @@
 import { asc, eq, sql } from 'drizzle-orm'
 import type { Group } from '../wire/group.ts'
 import { groupBlocks, groupMembers, groups } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 
 export type GroupRow = typeof groups.$inferSelect
 

@@ -10,7 +10,7 @@ import { groupReads, type GroupRow } from './group-state.ts'
 import { shown } from './match.ts'
 import { pageOf } from './page.ts'
 import { agents, groupBlocks, groupMembers, groups } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 import type { Groups } from './store.ts'
 
 export const groupQueries = (db: Db): Groups => {

@@ -1,18 +1,22 @@
-import { and, asc, eq, gt, min, sql } from 'drizzle-orm'
-import { NotFound, RunBusy } from '../errors.ts'
+import { and, eq, gt, min, sql } from 'drizzle-orm'
+import { Conflict, NotFound } from '../errors.ts'
 import { pageOf } from './page.ts'
-import { busy, messages } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import { busyCheck } from './busy.ts'
+import { messages } from './schema.ts'
+import type { Db } from './db.ts'
 import type { MessageRow, Messages, MessageScope } from './store.ts'
+
+export const inContextOrder = sql`coalesce(place, seq), seq`
 
 export const messageQueries = (db: Db): Messages => {
   const { orm, write } = db
+  const refuseBusy = busyCheck(db)
   const context = orm
     .select()
     .from(messages)
     // Spelled as in the partial index, or SQLite does not use that.
     .where(and(eq(messages.agentId, sql.placeholder('agent')), sql`in_context = 1`))
-    .orderBy(asc(messages.seq))
+    .orderBy(inContextOrder)
     .prepare()
   return {
     async listMessages(tenant, of, page) {
@@ -20,6 +24,26 @@ export const messageQueries = (db: Db): Messages => {
     },
     async contextOf(agentId) {
       return context.all({ agent: agentId })
+    },
+    async compactContext(tenant, agentId, evicted, summary) {
+      write(() => {
+        const own = and(eq(messages.tenant, tenant), eq(messages.agentId, agentId), sql`in_context = 1`)
+        const { changes } = orm
+          .update(messages)
+          .set({ inContext: false })
+          .where(and(own, sql`${messages.id} in (select value from json_each(${JSON.stringify(evicted)}))`))
+          .run()
+        if (changes < evicted.length) throw new Conflict('CONFLICT: The context was changed by somebody else just now')
+        const first = orm
+          .select({ seq: min(messages.seq) })
+          .from(messages)
+          .where(own)
+          .get()
+        orm
+          .insert(messages)
+          .values({ ...summary, tenant, place: first?.seq ?? null })
+          .run()
+      })
     },
     async setParts(messageId, parts) {
       write(() => orm.update(messages).set({ parts }).where(eq(messages.id, messageId)).run())
@@ -35,7 +59,7 @@ export const messageQueries = (db: Db): Messages => {
     },
     async resetGroup(tenant, groupId) {
       write(() => {
-        refuseWhileBusy(db, groupId)
+        refuseBusy(groupId)
         orm
           .delete(messages)
           .where(and(eq(messages.tenant, tenant), eq(messages.groupId, groupId)))
@@ -44,7 +68,7 @@ export const messageQueries = (db: Db): Messages => {
     },
     async resetAgent(tenant, agentId) {
       write(() => {
-        refuseWhileBusy(db, agentId)
+        refuseBusy(agentId)
         const own = and(eq(messages.tenant, tenant), eq(messages.agentId, agentId))
         const [first] = orm
           .select({ seq: min(messages.seq) })
@@ -74,10 +98,4 @@ export function insertMessages({ orm }: Pick<Db, 'orm'>, tenant: string, rows: M
       .insert(messages)
       .values(rows.map((row) => ({ ...row, tenant })))
       .run()
-}
-
-/** @throws {RunBusy} while a run talks to `target`; in the transaction of the caller */
-export function refuseWhileBusy({ orm }: Pick<Db, 'orm'>, target: string): void {
-  const holder = orm.select().from(busy).where(eq(busy.target, target)).get()
-  if (holder) throw new RunBusy(target, holder.runId)
 }

@@ -2,7 +2,7 @@ import { and, asc, desc, eq, gt, lt, type SQL } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { NotFound } from '../errors.ts'
 import type { PageQuery } from '../wire/page.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 
 /** A table whose rows are listed: `seq` is the order, `id` the cursor. */
 type Listed = SQLiteTable & Record<'id' | 'seq' | 'tenant', SQLiteColumn>

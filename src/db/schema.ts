@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, primaryKey, sqliteTable as table, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { blob, index, integer, primaryKey, sqliteTable as table, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { AgentState } from '../wire/agent.ts'
 import type { Block } from '../wire/block.ts'
 import type { Group } from '../wire/group.ts'
 import type { RunStatus, StopReasonType } from '../wire/run.ts'
 import type { Tool } from '../wire/tool.ts'
-import type { Admission, Part, Recorded, RunError } from './store.ts'
+import type { Admission, CallPart, Part, Recorded, RunError } from './store.ts'
 
 /*
  * Every table, once. Times are ms since 1970. `seq` is the order in which rows were stored: lists and histories follow it,
@@ -233,6 +233,8 @@ export const messages = table(
     date: time('date'),
     /** It is part of what its agent's model is shown. */
     inContext: integer('in_context', { mode: 'boolean' }).notNull().default(true),
+    /** A summary's: the `seq` of the row that it stands behind in its agent's context. */
+    place: integer('place'),
     /** What a member heard of others; the group's transcript lists the original only (design §5 row 19). */
     heard: flag('heard'),
   },
@@ -307,12 +309,50 @@ export const steps = table(
     agentId: text('agent_id').notNull(),
     turn: integer('turn').notNull(),
     place: integer('place').notNull(),
+    /** A model call, or an act of the manager's that no model made: it is in the journal, and no step to anybody else. */
+    kind: text('kind', { enum: ['call', 'act'] }).notNull(),
     status: text('status', { enum: ['success', 'failed'] }).notNull(),
     stopReason: text('stop_reason').$type<StopReasonType>(),
     recorded: json<Recorded>('recorded').notNull(),
     createdAt: time('created_at'),
   },
-  (t) => [uniqueIndex('steps_place').on(t.runId, t.turn, t.place)],
+  (t) => [
+    uniqueIndex('steps_place')
+      .on(t.runId, t.turn, t.place, t.kind)
+      .where(sql`status = 'success'`),
+  ],
+)
+
+/** Tool calls that wait for an answer from outside: one row for each step that paused (streaming.md §7). */
+export const approvals = table(
+  'approvals',
+  {
+    seq: seq(),
+    /** The message that asks. */
+    id: id(),
+    tenant: tenant(),
+    runId: text('run_id')
+      .notNull()
+      .references(() => runs.id, { onDelete: 'cascade' }),
+    stepId: text('step_id').notNull(),
+    agentId: text('agent_id')
+      .notNull()
+      .references(() => agents.id, { onDelete: 'cascade' }),
+    groupId: text('group_id'),
+    /** The calls that wait. */
+    calls: json<CallPart[]>('calls').notNull(),
+    /** Calls of the same answer that wait with them, and need no leave. */
+    allowed: json<CallPart[]>('allowed').notNull(),
+    status: text('status', { enum: ['pending', 'answered', 'cancelled'] }).notNull(),
+    /** The run that its answer began. */
+    answeredBy: text('answered_by'),
+    expiresAt: integer('expires_at'),
+  },
+  (t) => [
+    index('approvals_agent').on(t.agentId, t.status),
+    index('approvals_group').on(t.groupId, t.status),
+    index('approvals_run').on(t.runId),
+  ],
 )
 
 /**
@@ -340,4 +380,24 @@ export const segments = table(
     frames: text('frames').notNull(),
   },
   (t) => [primaryKey({ columns: [t.run, t.first] })],
+)
+
+/** What agents put away, to find it again by a search. */
+export const passages = table(
+  'passages',
+  {
+    seq: seq(),
+    id: id(),
+    tenant: tenant(),
+    agentId: text('agent_id')
+      .notNull()
+      .references(() => agents.id, { onDelete: 'cascade' }),
+    text: text('text').notNull(),
+    tags: json<string[]>('tags').notNull(),
+    /** 32-bit floats, scaled to length 1; null until a model has read the text. */
+    vector: blob('vector', { mode: 'buffer' }),
+    vectorModel: text('vector_model'),
+    createdAt: time('created_at'),
+  },
+  (t) => [index('passages_agent').on(t.agentId, t.seq)],
 )

@@ -2,29 +2,22 @@ import Database from 'better-sqlite3'
 import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { Db } from './db.ts'
 import { agentQueries } from './agents.ts'
 import { blockQueries } from './blocks.ts'
 import { frameQueries } from './frames.ts'
 import { groupQueries } from './groups.ts'
+import { memoryQueries } from './memory.ts'
 import { messageQueries } from './messages.ts'
+import { passageQueries } from './passages.ts'
 import { runQueries } from './runs.ts'
+import { searchQueries } from './search.ts'
 import { StorageTrouble } from '../errors.ts'
 import type { Store } from './store.ts'
 import { tenantQueries } from './tenants.ts'
 import { toolQueries } from './tools.ts'
-
-/** One connection: the only writer. */
-export interface Db {
-  orm: BetterSQLite3Database
-  raw: Database.Database
-  /**
-   * All of `work` or nothing of it. Immediate: a transaction that reads first and writes later would fail at once when
-   * another one committed between the two (faults.md §9.5). `work` must not wait for anything.
-   */
-  write<T>(work: () => T): T
-}
 
 /**
  * Opens the file, makes it if it is missing, and brings it to this version's schema; before that a copy is put beside it.
@@ -34,10 +27,9 @@ export interface Db {
  */
 export function openSqlite(url: string, migrations: string): Store {
   const path = url.replace(/^file:/, '')
-  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+  if (path !== ':memory:') makeFolder(path)
   const owner = own(path)
-  const raw = new Database(path)
-  raw.pragma('journal_mode = WAL')
+  const raw = open(path)
   raw.pragma('synchronous = NORMAL')
   raw.pragma('foreign_keys = ON')
   raw.pragma('busy_timeout = 5000')
@@ -59,9 +51,12 @@ export function openSqlite(url: string, migrations: string): Store {
     ...tenantQueries(db),
     ...agentQueries(db),
     ...blockQueries(db),
+    ...memoryQueries(db),
     ...toolQueries(db),
     ...groupQueries(db),
     ...messageQueries(db),
+    ...searchQueries(db),
+    ...passageQueries(db),
     ...runQueries(db),
     ...frameQueries(db),
     async ready() {
@@ -83,14 +78,39 @@ function troubleOf(error: unknown): StorageTrouble | undefined {
   return undefined
 }
 
+function makeFolder(path: string) {
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+  } catch (cause) {
+    throw new Error(`Cannot make the folder of the database ${path}: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+/** @throws {Error} for what is no database, in one line that names it */
+function open(path: string): Database.Database {
+  try {
+    const raw = new Database(path)
+    raw.pragma('journal_mode = WAL')
+    return raw
+  } catch (cause) {
+    throw new Error(`Cannot open the database ${path}: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+const reasonOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause))
+
 /** A lock that dies with the process: two servers on one file would end each other's runs. */
 function own(path: string): Database.Database | undefined {
   if (path === ':memory:') return undefined
-  const owner = new Database(`${path}.lock`, { timeout: 0 })
+  let owner: Database.Database | undefined
   try {
+    owner = new Database(`${path}.lock`, { timeout: 0 })
     owner.exec('BEGIN EXCLUSIVE')
   } catch (cause) {
-    owner.close()
+    owner?.close()
+    if (!(cause instanceof Database.SqliteError && cause.code.startsWith('SQLITE_BUSY'))) {
+      throw new Error(`Cannot lock the database ${path} (${path}.lock): ${reasonOf(cause)}`, { cause })
+    }
     throw new Error(`${path} is in use by another Roundtable: stop it, or set DATABASE_URL to another file`, { cause })
   }
   return owner
@@ -108,7 +128,12 @@ function bringUp(path: string, raw: Database.Database, orm: BetterSQLite3Databas
   if (applied === newest) return
   if (applied !== undefined) {
     const backup = `${path}.before-${newest}.backup`
-    if (!existsSync(backup)) raw.prepare('VACUUM INTO ?').run(backup)
+    if (!existsSync(backup)) {
+      // A copy that was cut off is not taken for one.
+      rmSync(`${backup}.part`, { force: true })
+      raw.prepare('VACUUM INTO ?').run(`${backup}.part`)
+      renameSync(`${backup}.part`, backup)
+    }
   }
   migrate(orm, { migrationsFolder })
 }

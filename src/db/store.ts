@@ -1,18 +1,19 @@
 import type { AgentState, CreateAgent, ListAgentsQuery, UpdateAgent } from '../wire/agent.ts'
 import type { Block, CreateBlock, ListBlocksQuery, UpdateBlock } from '../wire/block.ts'
-import type { ContentPart } from '../wire/content.ts'
+import type { ContentPart, ToolReturnContent } from '../wire/content.ts'
 import type { Group, GroupCreate, GroupUpdate, ListGroupsQuery } from '../wire/group.ts'
+import type { Approval } from '../wire/message.ts'
 import type { PageQuery } from '../wire/page.ts'
-import type { SendRequest } from '../wire/request.ts'
+import type { MessageCreate, SendRequest } from '../wire/request.ts'
 import type { ListRunsQuery, Run, RunStatus, Step, StopReasonType } from '../wire/run.ts'
-import type { Tool, ToolRule } from '../wire/tool.ts'
+import type { ListToolsQuery, Tool, ToolRule } from '../wire/tool.ts'
 
 /**
  * What the rest of the house knows of what is stored. A second dialect is a second maker of this interface. Every verb that a
  * route may ask for takes the tenant first; a find throws NotFound for what is unknown or another tenant's. Each verb is one
  * transaction.
  */
-export interface Store extends Agents, Blocks, Tools, Groups, Messages, Runs, Frames, Tenants {
+export interface Store extends Agents, Blocks, Memory, Tools, Groups, Messages, Searches, Passages, Runs, Frames, Tenants {
   /** True when a write would go through; for the readiness check. */
   ready(): Promise<boolean>
   close(): Promise<void>
@@ -71,9 +72,56 @@ export interface Blocks {
   editBlock(tenant: string, blockId: string, edit: (block: Block) => string): Promise<Block>
 }
 
+export type NewTool = Omit<Tool, 'id'>
+
+/** One change of what an agent remembers. */
+export type MemoryChange =
+  | { kind: 'create'; block: CreateBlock }
+  | { kind: 'update'; blockId: string; update: { label?: string; value?: string; description?: string } }
+  | { kind: 'detach'; blockId: string }
+
+export interface Memory {
+  /**
+   * Makes all the changes that `plan` asks for, or none: `plan` sees the agent's blocks as they are in that same transaction.
+   * What is made is attached to the agent. Whatever `plan` throws leaves everything as it was.
+   *
+   * @throws {Conflict} when an agent would hold two blocks of one label
+   */
+  changeMemory(tenant: string, agentId: string, plan: (blocks: Block[]) => MemoryChange[]): Promise<void>
+}
+
 export interface Tools {
-  /** Makes or updates the built-in tools, by name. */
-  ensureTools(tenant: string, tools: Omit<Tool, 'id'>[]): Promise<void>
+  /** Makes or updates the built-in tools, by name; what a user has set of them stays, and so does a custom tool of that name. */
+  ensureTools(tenant: string, tools: NewTool[]): Promise<Tool[]>
+  /**
+   * The same for the tools of an MCP server, known again by `metadata_.mcp`. One whose name another tool has is called
+   * `<server>_<name>`.
+   *
+   * @returns those that have neither name free; they are left out
+   */
+  ensureServerTools(tenant: string, server: string, tools: NewTool[]): Promise<NewTool[]>
+  /** Makes the tool, or replaces the one of that name. @throws {Conflict} when that one is not custom */
+  saveTool(tenant: string, tool: NewTool): Promise<Tool>
+  findTool(tenant: string, id: string): Promise<Tool>
+  listTools(tenant: string, query: ListToolsQuery): Promise<Tool[]>
+  countTools(tenant: string, query: ListToolsQuery): Promise<number>
+  /**
+   * Sets a tool to what `edit` makes of it, in one transaction; whatever `edit` throws leaves it as it was.
+   *
+   * @throws {Conflict} when another tool has its new name
+   */
+  editTool(tenant: string, id: string, edit: (tool: NewTool) => NewTool): Promise<Tool>
+  /** It leaves its agents, too. */
+  deleteTool(tenant: string, id: string): Promise<void>
+  toolsOfAgent(tenant: string, agentId: string, page: PageQuery): Promise<Tool[]>
+  /** Idempotent. A tool that wants approval by default gets its rule. */
+  attachTool(tenant: string, agentId: string, toolId: string): Promise<void>
+  /** Idempotent. */
+  detachTool(tenant: string, agentId: string, toolId: string): Promise<void>
+  /** Adds or removes the rule that this tool of the agent's waits for approval. @throws {NotFound} when it has no such tool */
+  setApproval(tenant: string, agentId: string, toolName: string, required: boolean): Promise<void>
+  /** What the agent's tools find in their environment: never shown. */
+  toolEnvironment(tenant: string, agentId: string): Promise<Record<string, string>>
 }
 
 export interface Groups {
@@ -94,13 +142,27 @@ export interface Groups {
 export type MessageRole = 'system' | 'user' | 'assistant' | 'tool' | 'approval' | 'summary'
 
 /** A part of a stored message: as on the wire, but a call keeps its arguments as the model wrote them. */
-export type Part = Exclude<ContentPart, { type: 'tool_call' }> | CallPart
+export type Part =
+  | Exclude<ContentPart, { type: 'tool_call' | 'tool_return' }>
+  | CallPart
+  | ReturnPart
+  | { type: 'approval_response'; approvals: Approval[] }
+
+export interface ReturnPart extends ToolReturnContent {
+  stdout?: string[]
+  stderr?: string[]
+  /** Of a call that speaks: it is not shown. */
+  speaks?: string
+}
+
 export interface CallPart {
   type: 'tool_call'
   id: string
   name: string
   arguments: string
   signature?: string | null | undefined
+  /** The argument that is what it says: the call is shown as an assistant message. */
+  speaks?: string
 }
 
 /** A stored message; it becomes one or more LettaMessages (streaming.md §6.2). */
@@ -131,8 +193,14 @@ export type MessageScope =
 export interface Messages {
   /** Rows in the asked order. @throws {NotFound} for an unknown cursor */
   listMessages(tenant: string, of: MessageScope, page: PageQuery): Promise<MessageRow[]>
-  /** What an agent's model is shown: oldest first. */
+  /** What an agent's model is shown: oldest first, but a summary right behind the system prompt. */
   contextOf(agentId: string): Promise<MessageRow[]>
+  /**
+   * The evicted rows leave the agent's context, and the summary stands behind its first row, the system prompt. Nothing is deleted.
+   *
+   * @throws {Conflict} when some of them are not in the context any more; nothing is changed
+   */
+  compactContext(tenant: string, agentId: string, evicted: string[], summary: MessageRow): Promise<void>
   /** Replaces a row's parts, e.g. the compiled system prompt. */
   setParts(messageId: string, parts: Part[]): Promise<void>
   findGroupMessage(tenant: string, groupId: string, messageId: string): Promise<MessageRow>
@@ -142,6 +210,82 @@ export interface Messages {
   resetAgent(tenant: string, agentId: string): Promise<void>
 }
 
+/** Inclusive, in ms since 1970; what is absent does not bound. */
+export interface TimeSpan {
+  from?: number | undefined
+  to?: number | undefined
+}
+
+export interface MessageSearch extends TimeSpan {
+  /** Any text; what has one of its words is found. Without a word in it everything is, newest first. */
+  text: string
+  roles?: MessageRole[] | undefined
+  limit: number
+}
+
+export interface FoundMessage {
+  id: string
+  role: MessageRole
+  /** The speaker. */
+  name: string | null
+  /** What was said; without thoughts, calls and their results. */
+  text: string
+  date: number
+  /** From 1 for the best match down to 0; null where nothing was ranked. */
+  relevance: number | null
+}
+
+export interface Searches {
+  /**
+   * What the agent said and heard, the best match first. Left out: its system prompt, tool results, searches of this kind, and
+   * what its model has in view because it belongs to the run that goes on.
+   */
+  searchMessages(tenant: string, agentId: string, search: MessageSearch): Promise<FoundMessage[]>
+}
+
+/** What a model made of a text. Vectors of different models say nothing about each other. */
+export interface Vector {
+  model: string
+  values: number[]
+}
+
+export interface NewPassage {
+  text: string
+  tags: string[]
+  vector?: Vector | undefined
+}
+
+export interface Passage {
+  id: string
+  text: string
+  tags: string[]
+  createdAt: number
+}
+
+export interface PassageFilter extends TimeSpan {
+  /** Passages that have one of them, or with `allTags` each of them; empty: all passages. */
+  tags: string[]
+  allTags: boolean
+  limit: number
+}
+
+export interface FoundPassage extends Passage {
+  /** From 1 for the best match down to 0; null where nothing was ranked. */
+  relevance: number | null
+}
+
+export interface Passages {
+  addPassages(tenant: string, agentId: string, passages: NewPassage[]): Promise<Passage[]>
+  /** By words, the best match first; for a text without a word in it: newest first. */
+  searchPassages(tenant: string, agentId: string, text: string, filter: PassageFilter): Promise<FoundPassage[]>
+  /** By meaning: those of the newest few thousand whose vector of the same model is nearest. */
+  nearestPassages(tenant: string, agentId: string, vector: Vector, filter: PassageFilter): Promise<FoundPassage[]>
+  /** The newest passages that this model has not read yet. */
+  passagesWithoutVector(tenant: string, agentId: string, model: string, limit: number): Promise<Passage[]>
+  setVectors(tenant: string, vectors: { id: string; vector: Vector }[]): Promise<void>
+  countPassages(tenant: string, agentId: string): Promise<number>
+}
+
 /** What a run was admitted with: all that its manager may depend on. */
 export interface Admission {
   request: Omit<SendRequest, 'messages'>
@@ -149,8 +293,32 @@ export interface Admission {
   manager: Group['manager_type'] | 'agent'
   description: string
   maxTurns: number | null
+  terminationToken: string | null
   /** In speaking order; an agent may be there twice. */
   members: { id: string; name: string }[]
+  /** The agent that decides, or is talked to, where there is one beside the members. */
+  managerAgent: { id: string; name: string } | null
+  /** Set when background agents work after it: whether they are due, and the counter's next value. */
+  sleeptime: { due: boolean; counter: number | null; since: string | null; buffer: { min: number; max: number } | null } | null
+  /** Runs that paused before this one and are taken up by it, oldest first: their steps are its own. */
+  continues: string[]
+  /** What was said to the calls that waited. */
+  answers: Approval[]
+  /** Said together with the answers, heard once the calls have their results; what a background run is asked. */
+  followUps: MessageCreate[]
+}
+
+/** A step that waits for an answer from outside. */
+export interface PendingApproval {
+  /** The message that asks. */
+  id: string
+  runId: string
+  stepId: string
+  agentId: string
+  groupId: string | null
+  calls: CallPart[]
+  allowed: CallPart[]
+  expiresAt: number | null
 }
 
 export interface RunRow {
@@ -185,6 +353,15 @@ export interface NewRun {
   createdAt: number
 }
 
+/** What a run leaves to be done, in the transaction of its end (design §5 row 17). */
+export interface Afterwards {
+  /** Background runs, stored as `created`; what they are asked is in their admission. */
+  runs: NewRun[]
+  /** Rows that leave their agent's context. */
+  evicted: string[]
+  group: { id: string; turnsCounter: number | null; lastProcessedMessageId: string | null }
+}
+
 export interface RunEnd {
   status: RunStatus
   stopReason: StopReasonType
@@ -203,10 +380,18 @@ export interface StepRow {
   agentId: string
   turn: number
   place: number
+  kind: 'call' | 'act'
   status: 'success' | 'failed'
   stopReason: StopReasonType | null
   recorded: Recorded
   createdAt: number
+}
+
+export interface Returned {
+  name: string
+  arguments: string
+  result: string
+  isError: boolean
 }
 
 /** What a replay needs of a step, and what its wire form shows beside the columns. */
@@ -215,6 +400,14 @@ export interface Recorded {
   stop: StopReasonType | null
   /** What others hear of it. */
   said: string[]
+  /** The calls that it made. */
+  calls: CallPart[]
+  /** Those of them that wait for an answer from outside. */
+  waits?: string[]
+  /** What they gave, the beginning of it; what a turn's rules go by. */
+  returned: Returned[]
+  /** Tools that must be called before the turn may end. */
+  missing?: string[]
   model: string
   handle: string
   providerType: string
@@ -236,10 +429,10 @@ export interface Usage {
 
 export interface Runs {
   /**
-   * Stores the run as `running`, its inputs and its first frames, and takes its targets.
+   * Stores the run as `running`, its inputs and its first frames, takes its targets, and marks the approvals that it answers.
    *
    * @returns the run's number
-   * @throws {RunBusy} when another run has one of the targets; nothing is stored
+   * @throws {RunBusy} when another run has one of the targets, {Conflict} when another answer came first; nothing is stored
    */
   admitRun(
     tenant: string,
@@ -247,7 +440,15 @@ export interface Runs {
     targets: string[],
     inputs: MessageRow[],
     frames: string[],
+    answering: string[],
   ): Promise<{ seq: number; logId: number }>
+  /** Starts a run that was stored as `created`: takes its targets, stores its inputs and first frames. @throws {RunBusy} */
+  startRun(
+    run: Pick<RunRow, 'seq' | 'id' | 'tenant'>,
+    targets: string[],
+    inputs: MessageRow[],
+    frames: string[],
+  ): Promise<number>
   findRun(tenant: string, id: string): Promise<RunRow>
   showRun(tenant: string, id: string): Promise<Run>
   listRuns(tenant: string, query: ListRunsQuery): Promise<Run[]>
@@ -256,16 +457,22 @@ export interface Runs {
   usageOf(tenant: string, runId: string): Promise<Usage[]>
   /** Runs that no process works on: at start-up, all that are not ended. */
   openRuns(): Promise<RunRow[]>
-  /** The run's finished steps, in order. */
-  journalOf(runId: string): Promise<StepRow[]>
+  /** The finished steps of these runs, in order. */
+  journalOf(runIds: string[]): Promise<StepRow[]>
+  /** Steps that wait for an answer from outside, for a group or for an agent. */
+  pendingApprovals(tenant: string, of: { group: string } | { agent: string } | { run: string }): Promise<PendingApproval[]>
+  /** The run that was begun by an answer to just these calls, if there was one. */
+  answeredBy(tenant: string, of: { group: string } | { agent: string }, callIds: string[]): Promise<string | undefined>
+  /** Gives up waiting: `rows` are the denials. A run that paused there becomes `cancelled`. */
+  cancelApprovals(tenant: string, ids: string[], rows: MessageRow[]): Promise<void>
   /** A step, the rows it made and the run's frames up to its last, together. @returns the log row's id, 0 when there were no frames */
-  commitStep(step: StepRow, rows: MessageRow[], frames: NewFrames | null): Promise<number>
+  commitStep(step: StepRow, rows: MessageRow[], frames: NewFrames | null, pending?: PendingApproval): Promise<number>
   /**
-   * Ends a run, once, with its last frames; frees its targets.
+   * Ends a run, once, with its last frames; frees its targets, and stores what is to come after it.
    *
    * @returns false when it had ended already; then nothing is changed
    */
-  endRun(runId: string, end: RunEnd, last: Segment): Promise<boolean>
+  endRun(runId: string, end: RunEnd, last: Segment, after?: Afterwards): Promise<boolean>
 }
 
 /** Consecutive frames of a run, `first` and on. */

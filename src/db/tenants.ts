@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import { keys, tenants } from './schema.ts'
-import type { Db } from './sqlite.ts'
+import type { Db } from './db.ts'
 import type { Tenants } from './store.ts'
 
 export const tenantQueries = ({ orm }: Db): Tenants => {

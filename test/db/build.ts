@@ -1,3 +1,4 @@
+import { plainAdmission } from '../support/admission.ts'
 import { onTestFinished } from 'vitest'
 import { openSqlite } from '../../src/db/sqlite.ts'
 import type { NewAgent, Store } from '../../src/db/store.ts'
@@ -42,11 +43,11 @@ export const occupy = (store: Store, tenant: string, agentId: string, target: st
       groupId: null,
       background: false,
       runType: 'test',
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nobody reads it here
-      admission: {} as never,
+      admission: plainAdmission(),
       createdAt: 0,
     },
     [target],
+    [],
     [],
     [],
   )
