@@ -145,6 +145,19 @@ export class ContextOverflow extends ProviderError {
   }
 }
 
+/** There is no room for a conversation, and summarising it makes none. */
+export class SystemPromptTooLong extends Refusal {
+  override readonly status = 400
+  override readonly errorType = 'context_window_overflow_in_system_prompt'
+  override readonly stopReason = 'context_window_overflow_in_system_prompt'
+  constructor(window: number) {
+    super(
+      `CONTEXT_WINDOW_EXCEEDED: The system prompt alone fills the context window of ${window} tokens: ` +
+        'shorten it or the memory blocks, or choose a model with a larger window',
+    )
+  }
+}
+
 /** A handle whose provider is not here. */
 export class UnknownHandle extends Refusal {
   override readonly status = 404

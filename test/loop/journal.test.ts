@@ -7,6 +7,8 @@ const outcome = (said: string): StepOutcome => ({
   recorded: {
     stop: 'end_turn',
     said: [said],
+    calls: [],
+    returned: [],
     model: 'm',
     handle: 'p/m',
     providerType: 'p',
@@ -32,7 +34,7 @@ function journal(steps: StepRow[] = [], maxSteps = 10) {
     committed.push({ ...step, tenant: 't' })
   })
   const take = async (turn: number, place: number, said: string) => {
-    const step = book.step(turn, place, 'agent-x', async function* make(): MessageStream<StepOutcome> {
+    const step = book.step({ turn, place, agentId: 'agent-x' }, async function* make(): MessageStream<StepOutcome> {
       made.push(said)
       yield []
       return outcome(said)
@@ -65,4 +67,44 @@ test('recorded steps count against the request’s limit', async () => {
   expect(replay.book.full).toBe(false)
   await replay.take(1, 0, 'two')
   expect(replay.book.full).toBe(true)
+})
+
+test('an act is done once, and what a replay needs of it comes back', async () => {
+  const at = { turn: 0, place: 0, agentId: 'agent-x' }
+  const first = journal()
+  await first.take(0, 0, 'one')
+  const given = { rows: [], messages: [], said: ['late'], stop: 'tool_rule' as const }
+  expect(await first.book.act(at, async () => given)).toMatchObject({ said: ['late'], stop: 'tool_rule' })
+  const replay = journal(first.committed)
+  expect(
+    await replay.book.act(at, () => {
+      throw new Error('done already')
+    }),
+  ).toMatchObject({ said: ['late'], stop: 'tool_rule', returned: [] })
+  expect(replay.book.usages).toEqual([])
+  expect(replay.committed).toEqual([])
+})
+
+test('steps of a run that is taken up do not count against the limit, nor as this run’s usage', async () => {
+  const paused = journal()
+  await paused.take(0, 0, 'one')
+  const next = journal(
+    paused.committed.map((step) => ({ ...step, runId: 'run-before' })),
+    1,
+  )
+  expect(await next.take(0, 0, 'other')).toEqual({ said: 'one', frames: 0 })
+  expect(next.book.full).toBe(false)
+  expect(next.book.usages).toEqual([])
+  await next.take(1, 0, 'two')
+  expect(next.book.full).toBe(true)
+})
+
+test('what paused is known until its act is of an earlier run', async () => {
+  const first = journal()
+  await first.take(0, 0, 'one')
+  const steps = first.committed.map((step) => ({ ...step, runId: 'run-1', recorded: { ...step.recorded, waits: ['call_1'] } }))
+  const act = (runId: string): StepRow => ({ ...steps[0]!, id: 'step-act', kind: 'act', runId })
+  expect(journal(steps).book.paused).toEqual(steps)
+  expect(journal([...steps, act('run-x')]).book.paused).toEqual(steps)
+  expect(journal([...steps, act('run-2')]).book.paused).toEqual([])
 })

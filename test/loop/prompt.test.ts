@@ -68,8 +68,8 @@ test('a result that is missing is marked as an error, the ones that are there ar
   expect(prompt[1]).toMatchObject({
     role: 'tool',
     results: [
-      { id: '2', text: 'result 2', isError: false },
       { id: '1', name: 'tool_1', isError: true },
+      { id: '2', text: 'result 2', isError: false },
     ],
   })
 })
