@@ -1,40 +1,20 @@
-import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { authenticate } from './auth.ts'
-import type { Config } from './config.ts'
-import type { Store } from './db/store.ts'
 import { asRefusal, TooLarge, WrongContentType } from './errors.ts'
-import type { Providers } from './llm/index.ts'
-import type { Runs } from './loop/run.ts'
 import { agentMessageRoutes } from './routes/agent-messages.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { agentToolRoutes } from './routes/agent-tools.ts'
 import { blockRoutes } from './routes/blocks.ts'
 import { groupMessageRoutes } from './routes/group-messages.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { healthRoutes } from './routes/health.ts'
 import { modelRoutes } from './routes/models.ts'
 import { runRoutes } from './routes/runs.ts'
-import type { RunLog } from './stream/log.ts'
-
-/** The parts that routes work with. */
-export interface Services {
-  config: Config
-  store: Store
-  log: RunLog
-  providers: Providers
-  runs: Runs
-  /** Aborts when the server goes down: streams tell their readers to come back. */
-  closing: AbortSignal
-}
-
-/** What every handler finds in its context. */
-export interface Caller {
-  Bindings: HttpBindings
-  Variables: { tenant: string }
-}
+import { toolRoutes } from './routes/tools.ts'
+import type { Caller, Services } from './services.ts'
 
 /** Puts the routes together; the one place where an error becomes an answer. */
 export function createApp(services: Services) {
@@ -79,10 +59,12 @@ export function createApp(services: Services) {
     .use(authenticate(config, store))
     .route('/agents', agentRoutes(services))
     .route('/agents', agentMessageRoutes(services))
+    .route('/agents', agentToolRoutes(services))
     .route('/blocks', blockRoutes(services))
     .route('/groups', groupRoutes(services))
     .route('/groups', groupMessageRoutes(services))
     .route('/models', modelRoutes(services))
     .route('/runs', runRoutes(services))
+    .route('/tools', toolRoutes(services))
   return app.route('/v1', v1).route('/latest', v1)
 }

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createMiddleware } from 'hono/factory'
-import type { Caller } from './app.ts'
+import type { Caller } from './services.ts'
 import type { Config } from './config.ts'
 import type { Store } from './db/store.ts'
 import { Unauthorized } from './errors.ts'

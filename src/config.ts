@@ -17,10 +17,43 @@ const compatible = {
 } as const
 
 const text = z.string().optional()
+const hostPort = z
+  .string()
+  .refine((target) => /^[^/@?#]+:\d+$/.test(target) && URL.canParse(`http://${target}`), 'is a list of host:port, with commas')
+const words = z.record(z.string(), z.string())
+
+/** JSON: name → where that MCP server is, and with what. */
+const McpServers = z
+  .string()
+  .default('{}')
+  .transform((json, context): unknown => {
+    try {
+      return JSON.parse(json)
+    } catch {
+      context.addIssue({ code: 'custom', message: 'is not valid JSON' })
+      return z.NEVER
+    }
+  })
+  .pipe(
+    z.record(
+      z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, 'a server has a name of letters, digits, _ and -, 32 at most'),
+      z.union(
+        [
+          z.strictObject({ url: z.url({ protocol: /^https?$/ }), headers: words.default({}) }),
+          z.strictObject({ command: z.string().min(1), args: z.array(z.string()).default([]), env: words.default({}) }),
+        ],
+        'must be {"url", "headers"?} or {"command", "args"?, "env"?}',
+      ),
+    ),
+  )
+
 const Env = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65535).default(8283),
-  DATABASE_URL: z.string().default('file:./data/roundtable.db'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^(file:.+|:memory:|[^:]+)$/, 'is file:<path> of a SQLite database')
+    .default('file:./data/roundtable.db'),
   LETTA_SERVER_SECURE: flag,
   LETTA_SERVER_PASSWORD: text,
   LETTA_KEEPALIVE_INTERVAL: seconds(20),
@@ -34,6 +67,10 @@ const Env = z.object({
     .string()
     .regex(/^[^/]+\/.+$/, 'is a handle: provider/model')
     .optional(),
+  ROUNDTABLE_EMBEDDING_MODEL: z
+    .string()
+    .regex(/^[^/]+\/.+$/, 'is a handle: provider/model')
+    .optional(),
   ROUNDTABLE_DEMO: z.stringbool().default(true),
   ROUNDTABLE_DEMO_TOKEN_MS: z.coerce.number().min(0).default(30),
   ROUNDTABLE_CORS_ORIGINS: z.string().default('*'),
@@ -43,11 +80,34 @@ const Env = z.object({
     .positive()
     .default(8 * 1024 * 1024),
   ROUNDTABLE_SHUTDOWN_SECONDS: seconds(5),
+  ROUNDTABLE_CUSTOM_TOOLS: flag,
+  ROUNDTABLE_TOOL_SECONDS: seconds(10),
+  ROUNDTABLE_TOOL_MEMORY_MB: z.coerce.number().int().min(160).default(256),
+  ROUNDTABLE_MCP_SERVERS: McpServers,
+  ROUNDTABLE_MCP_SECONDS: seconds(60),
+  ROUNDTABLE_FETCH_ALLOW: z
+    .string()
+    .default('')
+    .transform((targets) => targets.split(',').flatMap((target) => target.trim() || []))
+    .pipe(z.array(hostPort)),
+  ROUNDTABLE_FETCH_SECONDS: seconds(5),
+  ROUNDTABLE_FETCH_CONNECT_SECONDS: seconds(2.5),
+  ROUNDTABLE_IMAGE_LIMIT_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(20 * 1024 * 1024),
+  ROUNDTABLE_APPROVAL_SECONDS: z.coerce.number().positive().optional(),
 })
 
 export type ProviderSettings =
   | { kind: 'compatible'; name: string; baseUrl: string; apiKey: string | undefined }
   | { kind: 'anthropic' | 'google'; name: string; baseUrl: string; apiKey: string }
+
+export type McpServerSettings =
+  | { kind: 'http'; name: string; url: string; headers: Record<string, string> }
+  /** `env` is all that it finds in its environment. */
+  | { kind: 'stdio'; name: string; command: string; args: string[]; env: Record<string, string> }
 
 export type Config = ReturnType<typeof readConfig>
 
@@ -77,12 +137,34 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     requestTimeoutMs: data.LETTA_LLM_REQUEST_TIMEOUT_SECONDS * 1000,
     streamTimeoutMs: data.LETTA_LLM_STREAM_TIMEOUT_SECONDS * 1000,
     defaultModel: data.ROUNDTABLE_DEFAULT_MODEL ?? 'demo/chat',
+    embeddingModel: data.ROUNDTABLE_EMBEDDING_MODEL,
     demo: data.ROUNDTABLE_DEMO,
     demoTokenMs: data.ROUNDTABLE_DEMO_TOKEN_MS,
     corsOrigins:
       data.ROUNDTABLE_CORS_ORIGINS === '*' ? '*' : data.ROUNDTABLE_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
     bodyLimitBytes: data.ROUNDTABLE_BODY_LIMIT_BYTES,
     shutdownMs: data.ROUNDTABLE_SHUTDOWN_SECONDS * 1000,
+    /** How we get what others point us at: images. */
+    fetch: {
+      allow: data.ROUNDTABLE_FETCH_ALLOW,
+      timeoutMs: data.ROUNDTABLE_FETCH_SECONDS * 1000,
+      connectTimeoutMs: data.ROUNDTABLE_FETCH_CONNECT_SECONDS * 1000,
+      limitBytes: data.ROUNDTABLE_IMAGE_LIMIT_BYTES,
+    },
+    approvalExpiryMs: data.ROUNDTABLE_APPROVAL_SECONDS === undefined ? undefined : data.ROUNDTABLE_APPROVAL_SECONDS * 1000,
+    customTools: data.ROUNDTABLE_CUSTOM_TOOLS,
+    toolMs: data.ROUNDTABLE_TOOL_SECONDS * 1000,
+    toolMemoryBytes: data.ROUNDTABLE_TOOL_MEMORY_MB * 1024 * 1024,
+    mcpServers: Object.entries(data.ROUNDTABLE_MCP_SERVERS).map(([name, server]): McpServerSettings => {
+      if ('url' in server) return { kind: 'http', name, ...server }
+      return {
+        kind: 'stdio',
+        name,
+        ...server,
+        env: { ...(given['PATH'] !== undefined && { PATH: given['PATH'] }), ...server.env },
+      }
+    }),
+    mcpCallMs: data.ROUNDTABLE_MCP_SECONDS * 1000,
     providers: providersOf(given),
   })
 }

@@ -89,11 +89,6 @@ const brief = (input: unknown): unknown => {
   return typeof input === 'object' ? null : (input ?? null)
 }
 
-/** Known, but not there in this version. */
-export class Unsupported extends Refusal {
-  override readonly status = 501
-}
-
 /** It clashes with what is there: a label in use, a manager of a group. */
 export class Conflict extends Refusal {
   override readonly status = 409
@@ -139,6 +134,15 @@ export class WrongContentType extends Refusal {
   override readonly status = 415
   constructor(got: string | undefined) {
     super(`Send the body as content-type: application/json, not ${got ?? 'without one'}`)
+  }
+}
+
+/** Somebody cancelled the run; it ends with `cancelled`, which is no failure. */
+export class Cancelled extends Refusal {
+  override readonly status = 409
+  override readonly stopReason = 'cancelled'
+  constructor() {
+    super('The run was cancelled')
   }
 }
 

@@ -5,12 +5,12 @@ import { type RunningServer, startServer } from './server.ts'
 async function main() {
   const config = readConfig()
   const server = await startServer(config, new URL('../migrations/sqlite', import.meta.url).pathname)
+  onSignal(server)
   console.log(`Roundtable listens at ${server.url}`)
   if (server.demoGroup) {
     console.log(`Try it:  curl -N ${server.url}/v1/groups/${server.demoGroup}/messages/stream \\
   -H 'content-type: application/json' -d '{"input": "Where shall we go for a weekend?", "stream_tokens": true}'`)
   }
-  onSignal(server)
 }
 
 /** SIGTERM and SIGINT end gracefully; a second one does not wait. */

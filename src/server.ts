@@ -8,9 +8,14 @@ import type { Config } from './config.ts'
 import { openSqlite } from './db/sqlite.ts'
 import { seedDemo } from './demo.ts'
 import { createProviders } from './llm/index.ts'
+import { createEmbedding } from './llm/embed.ts'
+import { guardedFetch } from './llm/guarded-fetch.ts'
+import { sendBetween } from './loop/between.ts'
+import { imageResolver } from './loop/images.ts'
 import { Runs } from './loop/run.ts'
 import { RunLog } from './stream/log.ts'
-import { builtinTools, toolRow } from './tools/index.ts'
+import { agentTools } from './tools/agents.ts'
+import { createTools } from './tools/index.ts'
 
 export interface RunningServer {
   url: string
@@ -32,13 +37,18 @@ export async function startServer(config: Config, migrations: string): Promise<R
   const store = openSqlite(config.databaseUrl, migrations)
   const providers = createProviders(config.providers, config)
   const log = new RunLog(store)
-  const runs = new Runs({ store, log, providers, config })
   await store.ensureTenant(DEFAULT_TENANT)
-  await store.ensureTools(DEFAULT_TENANT, [...builtinTools.values()].map(toolRow))
+  const more = agentTools(sendBetween(() => runs, store))
+  const embed =
+    config.embeddingModel === undefined ? undefined : createEmbedding(config.embeddingModel, config.providers, config)
+  const tools = await createTools({ config, store, tenant: DEFAULT_TENANT, more, embed })
+  const fetcher = guardedFetch(config.fetch)
+  const resolveImages = imageResolver({ fetcher, limitBytes: config.fetch.limitBytes })
+  const runs: Runs = new Runs({ ...config, store, log, providers, tools, resolveImages })
   await runs.recover()
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()
-  const app = createApp({ config, store, log, providers, runs, closing: closing.signal })
+  const app = createApp({ config, store, log, providers, runs, tools, closing: closing.signal })
   const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }) as Server
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo
@@ -57,6 +67,9 @@ export async function startServer(config: Config, migrations: string): Promise<R
       clearInterval(sweep)
       clearTimeout(tell)
       clearTimeout(cut)
+      await tools.close()
+      await fetcher.close()
+      await embed?.close()
       await providers.close()
       await store.close()
     },

@@ -11,13 +11,14 @@ const allowed: Record<string, string[]> = {
   wire: [],
   db: ['wire', 'errors'],
   llm: ['wire', 'errors', 'config:type'],
-  tools: ['db', 'wire', 'errors'],
+  tools: ['db', 'wire', 'errors', 'config:type'],
   stream: ['db', 'wire', 'errors'],
   loop: ['stream', 'llm', 'tools', 'db', 'wire', 'errors'],
-  routes: ['loop', 'stream', 'llm', 'db', 'wire', 'errors'],
+  routes: ['services', 'loop', 'stream', 'tools', 'llm', 'db', 'wire', 'errors'],
+  services: ['config:type', 'loop', 'stream', 'tools', 'llm', 'db'],
   errors: ['wire'],
   config: [],
-  auth: ['db', 'wire', 'errors', 'config:type'],
+  auth: ['services', 'db', 'wire', 'errors', 'config:type'],
 }
 
 /** Who puts the parts together, and may know them all. */
@@ -26,7 +27,8 @@ const composers = new Set(['app', 'demo', 'server', 'main'])
 /** Packages that only one folder, or file, may know. */
 const confined: [packages: RegExp, owner: string][] = [
   [/^(drizzle-orm|better-sqlite3)(\/|$)/, 'db'],
-  [/^(@ai-sdk\/|undici$|eventsource-parser(\/|$))/, 'llm'],
+  [/^(@ai-sdk\/(?!mcp)|undici$|eventsource-parser(\/|$))/, 'llm'],
+  [/^(@ai-sdk\/mcp|quickjs-emscripten-core|@jitl\/)/, 'tools'],
 ]
 
 interface Import {

@@ -1,7 +1,7 @@
-import type { MessageRow, Recorded, StepRow, Usage } from '../db/store.ts'
+import type { MessageRow, PendingApproval, Recorded, StepRow, Usage } from '../db/store.ts'
 import { asRefusal } from '../errors.ts'
-import type { LettaMessage } from '../wire/message.ts'
 import { newId } from '../wire/id.ts'
+import type { LettaMessage } from '../wire/message.ts'
 import type { MessageStream } from './stream.ts'
 
 /** What a step leaves: its record, the rows it made, and the messages that announce them. */
@@ -9,30 +9,43 @@ export interface StepOutcome {
   recorded: Recorded
   rows: MessageRow[]
   messages: LettaMessage[]
+  /** Set when it waits for an answer from outside. */
+  pending?: PendingApproval
   /** Set when the model failed: the step is recorded as failed, and this is thrown. */
   failure?: unknown
 }
 
+/** What an act leaves, and what a replay needs of it. */
+export interface Act extends Pick<StepOutcome, 'rows' | 'messages'>, Partial<Pick<Recorded, 'stop' | 'said' | 'returned'>> {}
+
 /** Stores a step with its rows and the frames of `messages`, in one transaction. */
-export type CommitStep = (step: Omit<StepRow, 'tenant'>, rows: MessageRow[], messages: LettaMessage[]) => Promise<void>
+export type CommitStep = (step: Omit<StepRow, 'tenant'>, outcome: StepOutcome) => Promise<void>
+
+/** Where in a run something happens: which turn, and which step of it. */
+export interface At {
+  turn: number
+  place: number
+  agentId: string
+}
 
 /**
- * The finished steps of a run. A step that is in it is not made again: a manager that is played from the top after a crash
- * comes to where the run stood without a word to anybody (design §4). So a manager must be deterministic given what was said.
+ * The finished steps of a run, and of the paused ones that it takes up. A step that is in it is not made again: a manager that
+ * is played from the top, after a crash or an approval, comes to where the run stood without a word to anybody (design §4). So
+ * a manager must be deterministic given what was said.
  */
 export class Journal {
   readonly #recorded: Map<string, StepRow>
   readonly #commit: CommitStep
   readonly #runId: string
   readonly #maxSteps: number
-  #begun = 0
   readonly #usages: Usage[] = []
+  #begun = 0
 
   constructor(runId: string, steps: StepRow[], maxSteps: number, commit: CommitStep) {
     this.#runId = runId
     this.#maxSteps = maxSteps
     this.#commit = commit
-    this.#recorded = new Map(steps.map((step) => [`${step.turn}.${step.place}`, step]))
+    this.#recorded = new Map(steps.map((step) => [keyOf(step, step.kind), step]))
   }
 
   /** True when the request may make no further model call (design §5 row 11). */
@@ -40,45 +53,108 @@ export class Journal {
     return this.#begun >= this.#maxSteps
   }
 
-  /** The tokens of every model call so far. */
+  /** The tokens of every model call of this run so far. */
   get usages(): readonly Usage[] {
     return this.#usages
   }
 
+  /** The recorded step at this place, if it was made already. */
+  find(at: At): StepRow | undefined {
+    return this.#recorded.get(keyOf(at, 'call'))
+  }
+
   /** The step at this place of this turn: from the record, or made now and recorded. */
-  async *step(
-    turn: number,
-    place: number,
-    agentId: string,
-    make: (stepId: string) => MessageStream<StepOutcome>,
-  ): MessageStream<Recorded> {
-    this.#begun++
-    const known = this.#recorded.get(`${turn}.${place}`)
+  async *step(at: At, make: (stepId: string) => MessageStream<StepOutcome>): MessageStream<Recorded> {
+    const known = this.find(at)
     if (known) {
-      this.#usages.push(known.recorded.usage)
+      if (known.runId === this.#runId) this.#count(known.recorded)
       return known.recorded
     }
+    this.#begun++
     const id = newId('step')
     const createdAt = Date.now()
-    const { recorded, rows, messages, failure } = yield* make(id)
+    const outcome = yield* make(id)
+    const { recorded, failure } = outcome
     const refusal = failure === undefined ? undefined : asRefusal(failure)
-    await this.#commit(
-      {
-        id,
-        runId: this.#runId,
-        agentId,
-        turn,
-        place,
-        status: refusal ? 'failed' : 'success',
-        stopReason: refusal ? refusal.stopReason : recorded.stop,
-        recorded: refusal ? { ...recorded, error: { error_type: refusal.errorType, message: refusal.message } } : recorded,
-        createdAt,
-      },
-      rows,
-      messages,
-    )
-    if (failure !== undefined) throw failure
+    const step = this.#row(at, 'call', id, recorded, createdAt)
+    if (refusal) {
+      step.status = 'failed'
+      step.stopReason = refusal.stopReason
+      step.recorded = { ...recorded, error: { error_type: refusal.errorType, message: refusal.message } }
+    }
+    await this.#commit(step, outcome)
+    if (refusal) throw failure
+    // So that an answer in this run finds it.
+    this.#recorded.set(keyOf(at, 'call'), { ...step, tenant: '' })
     this.#usages.push(recorded.usage)
     return recorded
   }
+
+  /** Something that no model does, done once: a tool's late result, a word to the reader. */
+  async act(at: At, make: () => Promise<Act>): Promise<Recorded> {
+    const known = this.acted(at)
+    if (known) return known
+    const { rows, messages, ...kept } = await make()
+    const recorded: Recorded = { ...nothing, ...kept }
+    await this.#commit(this.#row(at, 'act', newId('step'), recorded, Date.now()), { rows, messages, recorded })
+    return recorded
+  }
+
+  acted(at: At): Recorded | undefined {
+    return this.#recorded.get(keyOf(at, 'act'))?.recorded
+  }
+
+  /** The steps that waited for the answers which this run brings, oldest first. */
+  get paused(): StepRow[] {
+    return [...this.#recorded.values()].filter((step) => {
+      if (step.kind !== 'call' || !step.recorded.waits || step.runId === this.#runId) return false
+      const act = this.#recorded.get(keyOf(step, 'act'))
+      return !act || act.runId === this.#runId
+    })
+  }
+
+  #count(recorded: Recorded) {
+    this.#begun++
+    this.#usages.push(recorded.usage)
+  }
+
+  #row({ turn, place, agentId }: At, kind: StepRow['kind'], id: string, recorded: Recorded, createdAt: number) {
+    const row: Omit<StepRow, 'tenant'> = {
+      id,
+      runId: this.#runId,
+      agentId,
+      turn,
+      place,
+      kind,
+      status: 'success',
+      stopReason: recorded.stop,
+      recorded,
+      createdAt,
+    }
+    return row
+  }
+}
+
+export const keyOf = ({ turn, place }: Pick<At, 'turn' | 'place'>, kind: StepRow['kind']) => `${turn}.${place}.${kind}`
+
+export const nothingUsed: Usage = {
+  promptTokens: 0,
+  completionTokens: 0,
+  totalTokens: 0,
+  cachedInputTokens: null,
+  cacheWriteTokens: null,
+  reasoningTokens: null,
+}
+
+const nothing: Recorded = {
+  stop: null,
+  said: [],
+  calls: [],
+  returned: [],
+  model: '',
+  handle: '',
+  providerType: '',
+  endpoint: '',
+  contextWindow: 0,
+  usage: nothingUsed,
 }

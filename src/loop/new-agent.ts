@@ -28,7 +28,7 @@ const baseTools: Record<Exclude<AgentType, 'split_thread_agent'>, string[]> = {
 }
 
 /** With these an agent has said or done what it had to; its turn ends (groups.md §5.6.3). */
-const endsTurn = new Set(['send_message', 'memory_finish_edits'])
+const endsTurn = new Set(['send_message', 'memory_finish_edits', 'finish_rethinking_memory'])
 
 /**
  * A request for an agent with everything decided that it left open.

@@ -1,5 +1,6 @@
 import type { MessageRow, Part } from '../db/store.ts'
 import type { AssistantPart, PromptMessage, ToolResult, UserPart } from '../llm/provider.ts'
+import { describeRules } from '../tools/rule-text.ts'
 import type { AgentState } from '../wire/agent.ts'
 import { newId } from '../wire/id.ts'
 
@@ -26,10 +27,14 @@ export function systemRow(agent: AgentState): MessageRow {
  * The agent's prompt with its memory in it (groups.md §5.3). It depends on the agent alone, with no clock in it: the same
  * memory gives the same text, so a provider's prompt cache keeps hitting.
  */
-export function compileSystem({ id, system, blocks, agent_type }: AgentState): string {
+export function compileSystem({ id, system, blocks, agent_type, tool_rules, tools }: AgentState): string {
   const memory = agent_type === 'react_agent' || agent_type === 'workflow_agent' ? '' : memoryText(blocks)
   const whole = system.includes('{CORE_MEMORY}') ? system.replace('{CORE_MEMORY}', () => memory) : `${system}\n\n${memory}`
-  return `${whole.trim()}\n\n<memory_metadata>\n- AGENT_ID: ${id}\n- CONVERSATION_ID: default\n</memory_metadata>`
+  const rules = describeRules(
+    tool_rules,
+    tools.flatMap(({ name }) => name ?? []),
+  )
+  return `${[whole.trim(), rules].filter(Boolean).join('\n\n')}\n\n<memory_metadata>\n- AGENT_ID: ${id}\n- CONVERSATION_ID: default\n</memory_metadata>`
 }
 
 function memoryText(blocks: AgentState['blocks']): string {
@@ -63,40 +68,35 @@ export function groupNote(name: string, others: string[], description: string): 
   ].join('\n')
 }
 
+/** Skills that the caller has, told to the model (streaming.md §2.1). */
+export function skillsNote(skills: { name: string; description: string; location: string }[]): string {
+  if (skills.length === 0) return ''
+  const lines = skills.map(({ name, description, location }) => `- ${name} (${location}): ${description}`)
+  return ['<available_skills>', ...lines, '</available_skills>'].join('\n')
+}
+
 /**
- * History as a provider takes it: roles alternate, and every call is followed by its result. A result that is missing is
- * marked as an error, one without a call is left out (design §5 row 27): history that a crash or an import tore never
- * bricks an agent.
+ * History as a provider takes it: roles alternate, and every call is followed by its result, wherever that is stored. A result
+ * that is missing is marked as an error, one without a call is left out (design §5 row 27): history that a crash or an import
+ * tore never bricks an agent.
  */
 export function promptMessages(rows: MessageRow[]): PromptMessage[] {
   const prompt: PromptMessage[] = []
+  const taken = new Set<Part>()
   let open: { id: string; name: string }[] = []
-  const close = () => {
-    if (open.length === 0) return
-    addResults(
-      prompt,
-      open.map(({ id, name }) => ({ id, name, text: 'No result: the tool was interrupted.', isError: true })),
-    )
-    open = []
-  }
-  for (const row of rows) {
-    if (row.role === 'tool') {
-      const answered = resultsOf(row, open)
-      open = open.filter(({ id }) => !answered.some((result) => result.id === id))
-      addResults(prompt, answered)
-      continue
-    }
-    close()
+  for (const [index, row] of rows.entries()) {
     if (row.role === 'assistant' || row.role === 'approval') {
       const content = row.parts.flatMap(assistantPart)
-      if (content.length === 0) continue
-      const last = prompt.at(-1)
-      if (last?.role === 'assistant') last.content.push(...content)
-      else prompt.push({ role: 'assistant', content })
-      open = content.filter((part) => part.type === 'tool_call')
-    } else addUser(prompt, userParts(row))
+      if (content.length > 0) addAssistant(prompt, content)
+      open.push(...content.filter((part) => part.type === 'tool_call'))
+      // What waits for leave belongs to the answer that it came with.
+      if (open.length > 0 && !asksFor(rows[index + 1])) {
+        const results = open.map((call) => resultOf(call, rows, index + 1, taken))
+        prompt.push({ role: 'tool', results })
+        open = []
+      }
+    } else if (row.role !== 'tool') addUser(prompt, userParts(row))
   }
-  close()
   // A model answers somebody: after its own words it is told that it may go on.
   if (prompt.at(-1)?.role !== 'user' && prompt.at(-1)?.role !== 'tool') {
     addUser(prompt, [{ type: 'text', text: '[It is your turn to speak.]' }])
@@ -104,23 +104,39 @@ export function promptMessages(rows: MessageRow[]): PromptMessage[] {
   return prompt
 }
 
+const asksFor = (row: MessageRow | undefined) => row?.role === 'approval' && row.parts.some(({ type }) => type === 'tool_call')
+
+function addAssistant(prompt: PromptMessage[], content: AssistantPart[]) {
+  const last = prompt.at(-1)
+  if (last?.role === 'assistant') last.content.push(...content)
+  else prompt.push({ role: 'assistant', content })
+}
+
+/** The first result with the call's id from `from` on that no earlier call has taken: providers use ids again. */
+function resultOf({ id, name }: { id: string; name: string }, rows: MessageRow[], from: number, taken: Set<Part>): ToolResult {
+  for (const row of rows.slice(from)) {
+    for (const part of row.parts) {
+      if (part.type === 'tool_call' && part.id === id) return noResult(id, name)
+      if (part.type !== 'tool_return' || part.tool_call_id !== id || taken.has(part)) continue
+      taken.add(part)
+      return { id, name, text: part.content, isError: part.is_error }
+    }
+  }
+  return noResult(id, name)
+}
+
+const noResult = (id: string, name: string): ToolResult => ({
+  id,
+  name,
+  text: 'No result: the tool was interrupted.',
+  isError: true,
+})
+
 function addUser(prompt: PromptMessage[], content: UserPart[]) {
   const last = prompt.at(-1)
   if (last?.role === 'user') last.content.push(...content)
   else if (content.length > 0) prompt.push({ role: 'user', content })
 }
-
-function addResults(prompt: PromptMessage[], results: ToolResult[]) {
-  const last = prompt.at(-1)
-  if (last?.role === 'tool') last.results.push(...results)
-  else if (results.length > 0) prompt.push({ role: 'tool', results })
-}
-
-const resultsOf = (row: MessageRow, open: { id: string; name: string }[]): ToolResult[] =>
-  row.parts.flatMap((part) => {
-    const call = part.type === 'tool_return' && open.find(({ id }) => id === part.tool_call_id)
-    return call ? [{ ...call, text: part.content, isError: part.is_error }] : []
-  })
 
 /** Not every provider has a place for who is speaking, so the text says it (groups.md G-17). */
 function userParts(row: MessageRow): UserPart[] {

@@ -1,102 +1,174 @@
-import type { CallPart, MessageRow, Recorded, Usage } from '../db/store.ts'
-import type { Delta, FinishReason, ToolSpec } from '../llm/provider.ts'
+import type { CallPart, MessageRow, PendingApproval, Recorded, Returned } from '../db/store.ts'
+import { ContextOverflow } from '../llm/errors.ts'
+import type { Delta, FinishReason, ModelCall, ToolSpec } from '../llm/provider.ts'
 import { Answer } from '../stream/answer.ts'
 import { expand } from '../stream/expand.ts'
-import { builtinTools } from '../tools/index.ts'
-import { ToolError } from '../tools/tool.ts'
+import { type Rules, rulesFor } from '../tools/rules.ts'
 import type { AgentState } from '../wire/agent.ts'
-import { newId } from '../wire/id.ts'
+import { decrementMessageId, newId } from '../wire/id.ts'
 import type { LettaMessage } from '../wire/message.ts'
 import type { StopReasonType } from '../wire/run.ts'
-import type { StepOutcome } from './journal.ts'
-import { compileSystem, promptMessages, systemRow } from './prompt.ts'
-import type { Scene } from './scene.ts'
+import { type Results, runCalls } from './calls.ts'
+import { currentContext, makeRoom } from './context.ts'
+import { type At, nothingUsed, type StepOutcome } from './journal.ts'
+import { compileSystem, promptMessages, skillsNote } from './prompt.ts'
+import type { LentTool, Scene } from './scene.ts'
 import type { MessageStream } from './stream.ts'
+import { heardRow, utterances } from './utterances.ts'
 
 export interface StepOptions {
   agentId: string
   stepId: string
+  at: At
   /** Added to the system prompt of this request only. */
   note: string
+  /** Said to the model, and stored nowhere: what it still has to do. */
+  notice: string | undefined
   /** Who hears what is said, beside the user. */
   listeners: string[]
+  /** Tools that the manager lends for this turn. */
+  lent: LentTool[]
+  mustCall: string | undefined
+  /** What the turn's earlier steps called. */
+  history: Returned[]
 }
+
+/** How often the context is made smaller for one step (groups.md §5.5.2). */
+const MAX_COMPACTIONS = 3
 
 /**
  * One model call and the tools that it asked for (groups.md §5.7). Yields pieces as they come when tokens are asked for; else
  * the outcome holds the whole messages, and they are shown together with what is stored.
  *
- * @throws the signal's reason when the run is cancelled; a model's failure is in the outcome
+ * @throws {Cancelled} {Interrupted} when the run is ended from outside; a model's failure is in the outcome
  */
-export async function* takeStep(scene: Scene, { agentId, stepId, note, listeners }: StepOptions): MessageStream<StepOutcome> {
+export async function* takeStep(scene: Scene, options: StepOptions): MessageStream<StepOutcome> {
   const { store, tenant, signal, admission } = scene
-  const { stream_tokens: tokens, override_model, override_system } = admission.request
-  const agent = await store.findAgent(tenant, agentId)
+  const { stepId, listeners, lent } = options
+  const { stream_tokens: tokens, override_model, client_tools } = admission.request
+  const agent = await store.findAgent(tenant, options.agentId)
   const handle = override_model ?? agent.model ?? ''
   const { provider, model } = scene.providers.resolve(handle)
+  const names = agent.tools.flatMap(({ name }) => name ?? [])
+  const rules = rulesFor(agent.tool_rules, options.history, names)
   const row = newRow(scene, agent, stepId, 'assistant')
-  const answer = new Answer(row)
+  const ofCaller = new Set((client_tools ?? []).map(({ name }) => name))
+  const answer = new Answer(row, {
+    waits: (name) => ofCaller.has(name) || rules.needsApproval(name),
+    speech: speechOf(agent, admission.request),
+  })
   const recorded: Recorded = {
     stop: null,
     said: [],
+    calls: [],
+    returned: [],
     model,
     handle,
     providerType: provider.type,
     endpoint: provider.endpoint,
-    contextWindow: agent.llm_config.context_window,
+    contextWindow: override_model ? provider.contextWindow(model) : agent.llm_config.context_window,
     usage: nothingUsed,
   }
   let finish: FinishReason = 'other'
   try {
-    const history = await currentContext(scene, agent)
-    const calls = provider.stream({
-      model,
-      system: [override_system ?? compileSystem(agent), note].filter(Boolean).join('\n\n'),
-      messages: promptMessages(history.slice(1)),
-      tools: offeredTools(agent),
-      toolChoice: 'auto',
-      parallelToolCalls: agent.model_settings?.parallel_tool_calls ?? true,
-      settings: agent.model_settings ?? {},
-      signal,
-    })
-    for await (const deltas of calls) {
-      const messages: LettaMessage[] = []
-      for (const delta of deltas) {
-        if (delta.type === 'finish') {
-          finish = delta.reason
-          recorded.usage = delta.usage
-        } else {
-          const message = take(answer, delta)
-          if (message) messages.push(message)
+    for (let attempt = 0; ; attempt++) {
+      try {
+        for await (const deltas of provider.stream(await modelCall(scene, agent, model, rules, options))) {
+          const messages: LettaMessage[] = []
+          for (const delta of deltas) {
+            if (delta.type === 'finish') {
+              finish = delta.reason
+              recorded.usage = delta.usage
+            } else {
+              const message = take(answer, delta)
+              if (message) messages.push(message)
+            }
+          }
+          if (tokens && messages.length > 0) yield messages
         }
+        break
+      } catch (error) {
+        const { contextWindow: window } = recorded
+        if (!(error instanceof ContextOverflow) || attempt === MAX_COMPACTIONS || answer.begun) throw error
+        if (!(yield* makeRoom(scene, { agent, stepId, window, trigger: 'context_window_exceeded', tokens: 0 }))) throw error
       }
-      if (tokens && messages.length > 0) yield messages
     }
   } catch (failure) {
     signal.throwIfAborted()
     return { recorded, rows: [], messages: [], failure }
   }
   row.parts = answer.parts
-  const rows = [row]
-  const called = answer.parts.filter((part) => part.type === 'tool_call')
-  if (called.length > 0) rows.push(await useTools(scene, agent, stepId, called))
-  const said = utterances(rows)
+  const allowed = answer.parts.filter((part) => part.type === 'tool_call')
+  recorded.calls = [...allowed, ...answer.pending]
+  const rows = row.parts.length > 0 ? [row] : []
+  let pending: PendingApproval | undefined
+  if (answer.pending.length > 0) {
+    // Nothing is run, not even what needs no leave, until all are answered (streaming.md §7.2).
+    pending = waiting(scene, options, row, answer.pending, allowed)
+    rows.push({ ...row, id: pending.id, role: 'approval', parts: answer.pending })
+    recorded.waits = answer.pending.map(({ id }) => id)
+    recorded.stop = 'requires_approval'
+  } else {
+    const results = await runCalls(scene, { agent, stepId, calls: allowed, lent, rules, history: options.history })
+    if (results.parts.length > 0)
+      rows.push({ ...newRow(scene, agent, stepId, 'tool'), name: allowed[0]!.name, parts: results.parts })
+    recorded.returned = results.returned
+    const { missing } = rules.after(results.returned)
+    if (missing.length > 0) recorded.missing = missing
+    recorded.stop = stopAfter(rules, allowed, results, finish)
+  }
+  const said = utterances(rows, lent)
   recorded.said = said.map(({ text }) => text)
-  recorded.stop = stopAfter(agent, called, finish)
+  const shown = tokens ? rows.filter(({ role }) => role === 'tool') : rows
   return {
     recorded,
     rows: [...rows, ...said.flatMap((utterance) => listeners.map((listener) => heardRow(row, listener, utterance)))],
-    messages: (tokens ? rows.slice(1) : rows).flatMap(expand),
+    messages: shown.flatMap((one) => expand(one)),
+    ...(pending && { pending }),
   }
 }
 
-const nothingUsed: Usage = {
-  promptTokens: 0,
-  completionTokens: 0,
-  totalTokens: 0,
-  cachedInputTokens: null,
-  cacheWriteTokens: null,
-  reasoningTokens: null,
+/** Agents of the older types speak by a tool, and what it is given is shown as what they say (streaming.md §0.3, §2.1). */
+function speechOf({ agent_type }: AgentState, request: Scene['admission']['request']) {
+  const modern = agent_type === 'letta_v1_agent' || agent_type === 'sleeptime_agent'
+  if (modern || !request.use_assistant_message) return undefined
+  return { tool: request.assistant_message_tool_name, argument: request.assistant_message_tool_kwarg }
+}
+
+/** Everything that the provider is told. */
+async function modelCall(
+  scene: Scene,
+  agent: AgentState,
+  model: string,
+  rules: Rules,
+  options: StepOptions,
+): Promise<ModelCall> {
+  const { override_system, client_tools, client_skills } = scene.admission.request
+  const [, ...history] = await currentContext(scene, agent)
+  const callers = (client_tools ?? []).map(clientSpec)
+  const own = agentTools(agent).filter(({ name }) => rules.allowed.includes(name))
+  const offered = [...options.lent.map(({ spec }) => spec), ...callers, ...own]
+  const messages = promptMessages(history)
+  if (options.notice !== undefined) messages.push({ role: 'user', content: [{ type: 'text', text: options.notice }] })
+  return {
+    model,
+    system: [override_system ?? compileSystem(agent), skillsNote(client_skills ?? []), options.note]
+      .filter(Boolean)
+      .join('\n\n'),
+    messages,
+    // The first of a name counts: the caller's tool stands before the agent's own.
+    tools: [...new Map(offered.toReversed().map((tool) => [tool.name, tool])).values()].toReversed(),
+    toolChoice: toolChoice(rules, options.mustCall),
+    parallelToolCalls: rules.parallel && (agent.model_settings?.parallel_tool_calls ?? true),
+    settings: agent.model_settings ?? {},
+    signal: scene.signal,
+  }
+}
+
+function toolChoice({ mustCall, allowed }: Rules, lent: string | undefined): ModelCall['toolChoice'] {
+  if (lent !== undefined) return { name: lent }
+  if (!mustCall) return 'auto'
+  return allowed.length === 1 ? { name: allowed[0]! } : 'required'
 }
 
 function take(answer: Answer, delta: Exclude<Delta, { type: 'finish' }>): LettaMessage | undefined {
@@ -112,110 +184,56 @@ function take(answer: Answer, delta: Exclude<Delta, { type: 'finish' }>): LettaM
   }
 }
 
-/** The agent's context; its first row, the system prompt, is brought up to date when memory has changed since. */
-async function currentContext({ store }: Scene, agent: AgentState): Promise<MessageRow[]> {
-  const rows = await store.contextOf(agent.id)
-  const [first] = rows
-  const { parts } = systemRow(agent)
-  if (first && JSON.stringify(first.parts) !== JSON.stringify(parts)) await store.setParts(first.id, parts)
-  return rows
-}
+const clientSpec = (tool: {
+  name: string
+  description?: string | null | undefined
+  parameters?: Record<string, unknown> | null | undefined
+}): ToolSpec => ({
+  name: tool.name,
+  description: tool.description ?? '',
+  parameters: tool.parameters ?? { type: 'object', properties: {} },
+})
 
-const offeredTools = (agent: AgentState): ToolSpec[] =>
+const agentTools = (agent: AgentState): ToolSpec[] =>
   agent.tools.flatMap(({ name, description, json_schema }) =>
     name === null
       ? []
-      : [
-          {
-            name,
-            description: description ?? '',
-            parameters: (json_schema?.['parameters'] as Record<string, unknown> | undefined) ?? {
-              type: 'object',
-              properties: {},
-            },
-          },
-        ],
+      : [clientSpec({ name, description, parameters: json_schema?.['parameters'] as Record<string, unknown> | undefined })],
   )
 
-/** Runs the calls, in order; whatever happens each has its return. */
-async function useTools(scene: Scene, agent: AgentState, stepId: string, calls: CallPart[]): Promise<MessageRow> {
-  const row = newRow(scene, agent, stepId, 'tool')
-  row.name = calls[0]!.name
-  for (const call of calls) {
-    const { text, isError } = await useTool(scene, agent, call)
-    row.parts.push({ type: 'tool_return', tool_call_id: call.id, content: text, is_error: isError })
-  }
-  return row
-}
-
-async function useTool({ store, tenant, signal }: Scene, agent: AgentState, call: CallPart) {
-  const tool = agent.tools.some(({ name }) => name === call.name) ? builtinTools.get(call.name) : undefined
-  if (!tool) return { text: 'Tool not found', isError: true }
-  try {
-    return { text: await tool.run(argumentsOf(call), { store, tenant, agent, signal }), isError: false }
-  } catch (error) {
-    signal.throwIfAborted()
-    if (!(error instanceof ToolError)) console.error(error)
-    const reason = error instanceof ToolError ? error.message : 'it failed inside the server'
-    return { text: `Error executing function ${call.name}: ${reason}`, isError: true }
-  }
-}
-
-function argumentsOf({ arguments: text }: CallPart): Record<string, unknown> {
-  let args: unknown
-  try {
-    args = JSON.parse(text === '' ? '{}' : text)
-  } catch {
-    throw new ToolError('The arguments are not valid JSON')
-  }
-  if (typeof args !== 'object' || args === null || Array.isArray(args))
-    throw new ToolError('The arguments must be a JSON object')
-  return args as Record<string, unknown>
-}
-
-/** Without a call the turn is over; after one it goes on, but for a tool that a rule made the last (groups.md §5.7.6). */
-function stopAfter(agent: AgentState, calls: CallPart[], finish: FinishReason): StopReasonType | null {
-  if (calls.length === 0) return finish === 'length' ? 'max_tokens_exceeded' : 'end_turn'
-  const last = agent.tool_rules?.some((rule) => rule.type === 'exit_loop' && calls.some(({ name }) => name === rule.tool_name))
-  return last ? 'tool_rule' : null
-}
-
-interface Utterance {
-  text: string
-  otid: string | null
-}
-
-/** What was said: plain text, and what was given to `send_message` with success (design §5 row 1). */
-function utterances(rows: MessageRow[]): Utterance[] {
-  const failed = new Set(
-    rows.flatMap((row) =>
-      row.parts.flatMap((part) => (part.type === 'tool_return' && part.is_error ? [part.tool_call_id] : [])),
-    ),
-  )
-  return rows.flatMap(expand).flatMap((message): Utterance[] => {
-    if (message.message_type === 'assistant_message' && typeof message.content === 'string') {
-      return message.content.trim() === '' ? [] : [{ text: message.content, otid: message.otid }]
-    }
-    if (message.message_type !== 'tool_call_message' || !Array.isArray(message.tool_calls)) return []
-    return message.tool_calls
-      .filter((call) => call.name === 'send_message' && !failed.has(call.tool_call_id))
-      .map((call) => ({ text: String((JSON.parse(call.arguments) as { message: unknown }).message), otid: message.otid }))
-  })
-}
-
-/** How another agent remembers an utterance (groups.md §3.0, design §5 row 15). */
-const heardRow = (spoken: MessageRow, listener: string, { text, otid }: Utterance): MessageRow => ({
-  ...spoken,
-  id: newId('message'),
-  agentId: listener,
-  stepId: null,
-  role: 'system',
-  parts: [{ type: 'text', text }],
-  otid,
-  heard: true,
+const waiting = (
+  scene: Scene,
+  { at, stepId }: StepOptions,
+  row: MessageRow,
+  calls: CallPart[],
+  allowed: CallPart[],
+): PendingApproval => ({
+  id: decrementMessageId(row.id),
+  runId: scene.runId,
+  stepId,
+  agentId: at.agentId,
+  groupId: scene.groupId,
+  calls,
+  allowed,
+  expiresAt: scene.approvalExpiryMs === undefined ? null : Date.now() + scene.approvalExpiryMs,
 })
 
-const newRow = (scene: Scene, agent: AgentState, stepId: string, role: MessageRow['role']): MessageRow => ({
+/** Without a call the turn is over; after one it goes on, but for a tool that ends it (groups.md §5.7.6). */
+function stopAfter(rules: Rules, calls: CallPart[], results: Results, finish: FinishReason): StopReasonType | null {
+  if (results.badPrefill) return 'invalid_tool_call'
+  if (results.lentEnds) return 'end_turn'
+  const { ends } = rules.after(results.returned)
+  if (calls.length > 0) return ends ? 'tool_rule' : null
+  if (finish === 'length') return 'max_tokens_exceeded'
+  return ends ? 'end_turn' : null
+}
+
+export const newRow = (
+  scene: Pick<Scene, 'groupId' | 'runId'>,
+  agent: Pick<AgentState, 'id' | 'name'>,
+  stepId: string,
+  role: MessageRow['role'],
+): MessageRow => ({
   id: newId('message'),
   agentId: agent.id,
   groupId: scene.groupId,

@@ -1,38 +1,90 @@
+import type { CallPart, Recorded, Returned } from '../db/store.ts'
+import { SystemPromptTooLong } from '../llm/errors.ts'
 import type { StopReasonType } from '../wire/run.ts'
+import { settle } from './approvals.ts'
+import { makeRoom } from './context.ts'
+import type { At } from './journal.ts'
+import { audience } from './members.ts'
 import { groupNote } from './prompt.ts'
-import type { Member, Scene } from './scene.ts'
+import type { Member, Scene, TurnOptions } from './scene.ts'
 import { takeStep } from './step.ts'
 import type { MessageStream } from './stream.ts'
+import { estimateTokens, needsCompaction } from './tokens.ts'
 
-/** What a member said in its turn, and why that ended. */
+/** What a member said and did in its turn, and why that ended. */
 export interface Said {
   stop: StopReasonType
   said: string[]
+  /** The calls of its last step. */
+  calls: CallPart[]
+  /** Its last step. */
+  at: At
 }
 
 /** One member's turn: steps until it yields, or the request may make no more of them. */
-export async function* takeTurn(scene: Scene, member: Member, turn: number): MessageStream<Said> {
-  const { groupId, admission, journal } = scene
-  const others = distinct(admission.members).filter(({ id }) => id !== member.id)
-  const note =
-    groupId === null
-      ? ''
-      : groupNote(
-          member.name,
-          others.map(({ name }) => name),
-          admission.description,
-        )
-  const listeners = others.map(({ id }) => id)
+export async function* takeTurn(scene: Scene, member: Member, turn: number, options: TurnOptions = {}): MessageStream<Said> {
+  const { admission, journal } = scene
+  const others = audience(admission).filter(({ id }) => id !== member.id)
+  const listeners = options.listeners ?? others.map(({ id }) => id)
   const said: string[] = []
+  const history: Returned[] = []
+  let calls: CallPart[] = []
+  let notice: string | undefined
   for (let place = 0; ; place++) {
-    if (journal.full) return { stop: 'max_steps', said }
-    const recorded = yield* journal.step(turn, place, member.id, (stepId) =>
-      takeStep(scene, { agentId: member.id, stepId, note, listeners }),
+    const at = { turn, place, agentId: member.id }
+    const end = (stop: StopReasonType): Said => ({ stop, said, calls, at: { ...at, place: Math.max(0, place - 1) } })
+    if (place === options.maxSteps) return end('end_turn')
+    const known = journal.find(at)
+    if (journal.full && !known) return end('max_steps')
+    const recorded: Recorded = yield* journal.step(at, (stepId) =>
+      takeStep(scene, {
+        agentId: member.id,
+        stepId,
+        at,
+        note: [noteOf(scene, member, others, options), options.note].filter(Boolean).join('\n\n'),
+        notice,
+        listeners,
+        lent: options.tools ?? [],
+        mustCall: options.mustCall,
+        history,
+      }),
     )
     said.push(...recorded.said)
-    if (recorded.stop) return { stop: recorded.stop, said }
+    calls = recorded.calls
+    history.push(...recorded.returned)
+    notice = recorded.missing && `[Before you finish you must call: ${recorded.missing.join(', ')}]`
+    if (!known) yield* tidyUp(scene, at, recorded)
+    const lent = options.tools ?? []
+    const settled = recorded.stop === 'requires_approval' ? await settle(scene, { at, listeners, lent, history }) : undefined
+    if (settled) {
+      history.push(...settled.returned)
+      said.push(...settled.said)
+    }
+    const { stop } = settled ?? recorded
+    if (stop) return { stop, said, calls, at }
   }
 }
 
-/** Each member once, in speaking order. */
-export const distinct = (members: Member[]): Member[] => [...new Map(members.map((member) => [member.id, member])).values()]
+/** After a step that left the context nearly full, older messages are summarised (groups.md §5.5.2). */
+async function* tidyUp(scene: Scene, at: At, { usage, contextWindow: window }: Recorded): MessageStream<void> {
+  // Some providers count nothing, and cut silently what is too long.
+  const tokens = usage.totalTokens || estimateTokens(await scene.store.contextOf(at.agentId))
+  if (!needsCompaction(tokens, window)) return
+  const agent = await scene.store.findAgent(scene.tenant, at.agentId)
+  const { id: stepId } = scene.journal.find(at)!
+  try {
+    yield* makeRoom(scene, { agent, stepId, trigger: 'post_step_context_check', window, tokens })
+  } catch (error) {
+    scene.signal.throwIfAborted()
+    if (error instanceof SystemPromptTooLong) throw error
+    // The next step tries again, when the provider refuses.
+    console.error(error)
+  }
+}
+
+/** Who talks to nobody is told of nobody. */
+function noteOf({ groupId, admission }: Scene, { name }: Member, others: Member[], { listeners }: TurnOptions): string {
+  if (groupId === null || listeners?.length === 0) return ''
+  const names = others.map((other) => other.name)
+  return groupNote(name, names, admission.description)
+}

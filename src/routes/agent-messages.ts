@@ -1,7 +1,9 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Caller, Services } from '../app.ts'
+import type { Caller, Services } from '../services.ts'
 
+import { summarizeAgent } from '../loop/summarize.ts'
+import { SummarizeRequest } from '../wire/agent.ts'
 import { AgentId, MessageId } from '../wire/id.ts'
 import { ListMessagesQuery } from '../wire/page.ts'
 import { CancelRequest, ResetRequest, SendRequest } from '../wire/request.ts'
@@ -35,11 +37,18 @@ export const agentMessageRoutes = (services: Services) => {
       const query = c.req.valid('query')
       await store.findAgent(c.var.tenant, agent)
       const rows = await store.listMessages(c.var.tenant, { agent, group: query.group_id }, query)
-      return c.json(listed(rows, query.include_return_message_types))
+      return c.json(listed(rows, query))
     })
     .patch('/:agent_id/messages/:message_id', validate('param', z.object({ agent_id: AgentId, message_id: MessageId })), (c) =>
       c.json({ detail: 'Messages of an agent are immutable; this route is no longer supported' }, 405),
     )
+    .post('/:agent_id/summarize', ofAgent, validate('json', SummarizeRequest), async (c) => {
+      const { compaction_settings } = c.req.valid('json')
+      const settings = compaction_settings ?? undefined
+      return c.json(
+        await summarizeAgent(services, c.var.tenant, c.req.valid('param').agent_id, { settings, signal: c.req.raw.signal }),
+      )
+    })
     .patch('/:agent_id/reset-messages', ofAgent, validate('json', ResetRequest), async (c) => {
       const { agent_id: agent } = c.req.valid('param')
       await store.findAgent(c.var.tenant, agent)

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Caller, Services } from '../app.ts'
+import type { Caller, Services } from '../services.ts'
 import type { MessageRow, RunRow } from '../db/store.ts'
 import { expand } from '../stream/expand.ts'
 import { type Folded, fold } from '../stream/fold.ts'
@@ -7,7 +7,8 @@ import type { Page } from '../stream/log.ts'
 import { answerStream } from '../stream/sse.ts'
 import { tail } from '../stream/tail.ts'
 import { type View, viewFor } from '../stream/views.ts'
-import type { LettaMessage, MessageType } from '../wire/message.ts'
+import type { LettaMessage } from '../wire/message.ts'
+import type { ListMessagesQuery } from '../wire/page.ts'
 import type { LettaResponse } from '../wire/response.ts'
 
 export interface StreamOptions {
@@ -43,8 +44,12 @@ export async function answerWhole(c: Context<Caller>, { log, store, config }: Se
   return c.json(responseOf({ messages, stopReason, usage, error }))
 }
 
-const responseOf = ({ messages, stopReason, usage }: Folded): LettaResponse => {
+/** What the stream alone says: it is about the stream, or about turns, and nobody said it. */
+const isNote = (message: LettaMessage) => message.message_type === 'event_message' && message.event_type !== 'compaction'
+
+const responseOf = ({ messages: all, stopReason, usage }: Folded): LettaResponse => {
   const { run_id: _run, seq_id: _seq, ...counted } = usage!
+  const messages = all.filter((message) => !isNote(message))
   return { messages, stop_reason: { message_type: 'stop_reason', stop_reason: stopReason!.stop_reason }, usage: counted }
 }
 
@@ -53,7 +58,11 @@ async function* viewed(pages: AsyncIterable<Page>, view: View) {
 }
 
 /** Rows as a list shows them; a type filter may make a page short (streaming.md §6.3). */
-export function listed(rows: MessageRow[], types: MessageType[] | null): LettaMessage[] {
-  const messages = rows.flatMap(expand)
+export function listed(
+  rows: MessageRow[],
+  query: Pick<ListMessagesQuery, 'include_return_message_types' | 'use_assistant_message'>,
+) {
+  const { include_return_message_types: types, use_assistant_message: speech } = query
+  const messages = rows.flatMap((row) => expand(row, !speech))
   return types ? messages.filter((message) => types.includes(message.message_type)) : messages
 }

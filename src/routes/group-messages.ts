@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Caller, Services } from '../app.ts'
+import type { Caller, Services } from '../services.ts'
 import { revise } from '../stream/revise.ts'
 import { GroupId, MessageId } from '../wire/id.ts'
 import { MessagePatch } from '../wire/message.ts'
@@ -31,7 +31,7 @@ export const groupMessageRoutes = (services: Services) => {
       const { group_id: group } = c.req.valid('param')
       const query = c.req.valid('query')
       await store.findGroup(c.var.tenant, group)
-      return c.json(listed(await store.listMessages(c.var.tenant, { group }, query), query.include_return_message_types))
+      return c.json(listed(await store.listMessages(c.var.tenant, { group }, query), query))
     })
     .patch(
       '/:group_id/messages/:message_id',

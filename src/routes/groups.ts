@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Caller, Services } from '../app.ts'
+import type { Caller, Services } from '../services.ts'
 import { type Group, GroupCreate, GroupUpdate, ListGroupsQuery } from '../wire/group.ts'
 import { BlockId, GroupId } from '../wire/id.ts'
 import { validate } from './validate.ts'

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import pkg from '../../package.json' with { type: 'json' }
-import type { Caller, Services } from '../app.ts'
+import type { Caller, Services } from '../services.ts'
 
 /** Open to everyone, with and without keys (design §5 row 32). */
 export const healthRoutes = ({ store }: Services) =>

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Caller, Services } from '../app.ts'
+import type { Caller, Services } from '../services.ts'
 import type { ListedModel } from '../llm/index.ts'
 import { Model } from '../wire/model.ts'
 import { repeated } from '../wire/page.ts'

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Caller, Services } from '../app.ts'
+import type { Caller, Services } from '../services.ts'
 import { Expired } from '../errors.ts'
 import { runUsage } from '../loop/usage.ts'
 import { lastEventId } from '../stream/cursor.ts'
@@ -26,7 +26,8 @@ export const runRoutes = (services: Services) => {
       const query = c.req.valid('query')
       const run = await store.findRun(c.var.tenant, c.req.valid('param').run_id)
       const rows = await store.listMessages(c.var.tenant, { run: run.id }, query)
-      return c.json(listed(rows, query.include_return_message_types ?? run.admission.request.include_return_message_types))
+      const types = query.include_return_message_types ?? run.admission.request.include_return_message_types
+      return c.json(listed(rows, { ...query, include_return_message_types: types }))
     })
     .get('/:run_id/steps', ofRun, validate('query', pageQuery({ limit: 100, order: 'desc' })), async (c) =>
       c.json(await store.listSteps(c.var.tenant, c.req.valid('param').run_id, c.req.valid('query'))),

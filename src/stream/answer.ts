@@ -1,6 +1,7 @@
 import type { CallPart, MessageRow, Part } from '../db/store.ts'
-import { partOtid } from '../wire/id.ts'
+import { decrementMessageId, partOtid } from '../wire/id.ts'
 import type {
+  ApprovalRequestMessage,
   AssistantMessage,
   HiddenReasoningMessage,
   LettaMessage,
@@ -9,6 +10,7 @@ import type {
   ToolCallMessage,
 } from '../wire/message.ts'
 import { wireDate } from '../wire/message.ts'
+import { SpokenText } from './spoken.ts'
 
 /**
  * A model's answer as it grows: takes pieces, keeps the whole parts, and says each piece as a message of its own. All pieces
@@ -23,10 +25,20 @@ export class Answer {
   #open: Part['type'] | undefined
   #otid = ''
   #callsOtid: string | undefined
+  /** Calls that wait for an answer from outside; they are a message of their own (streaming.md §7.2). */
+  readonly pending: CallPart[] = []
+  readonly #options: AnswerOptions
+  readonly #spoken = new Map<CallPart, { otid: string; text: SpokenText }>()
 
-  constructor(row: RowHead) {
+  constructor(row: RowHead, options: AnswerOptions = {}) {
     this.#row = row
+    this.#options = options
     this.#date = wireDate(row.date)
+  }
+
+  /** Something of it was said. */
+  get begun(): boolean {
+    return this.parts.length > 0 || this.pending.length > 0
   }
 
   text(text: string, signature?: string | null): AssistantMessage | undefined {
@@ -70,8 +82,11 @@ export class Answer {
   }
 
   /** `args` is a piece of a JSON text. */
-  call(id: string, name: string, args: string, signature?: string | null): ToolCallMessage {
+  call(id: string, name: string, args: string, signature?: string | null): CallMessage | undefined {
+    const { waits, speech } = this.#options
+    if (waits?.(name)) return this.#request(id, name, args, signature)
     const known = this.parts.find((part): part is CallPart => part.type === 'tool_call' && part.id === id)
+    if (known?.speaks !== undefined || (!known && name === speech?.tool)) return this.#say(known, { id, name, args, signature })
     if (known) known.arguments += args
     else {
       const part: CallPart = { type: 'tool_call', id, name, arguments: args, ...(signature && { signature }) }
@@ -85,6 +100,40 @@ export class Answer {
     }
     const piece = { name, ...(args !== '' && { arguments: args }), tool_call_id: id }
     return { ...this.#head('tool_call_message', this.#callsOtid!), tool_call: piece, tool_calls: piece }
+  }
+
+  /** A call whose argument is what the agent says (streaming.md §2.1, `use_assistant_message`). */
+  #say(
+    known: CallPart | undefined,
+    { id, name, args, signature, speaks }: Pick<CallPart, 'id' | 'name' | 'speaks' | 'signature'> & { args: string },
+  ): AssistantMessage | undefined {
+    const argument = known?.speaks ?? speaks ?? this.#options.speech!.argument
+    const part: CallPart = known ?? {
+      type: 'tool_call',
+      id,
+      name,
+      arguments: '',
+      speaks: argument,
+      ...(signature && { signature }),
+    }
+    part.arguments += args
+    if (!known) {
+      this.#begin(part)
+      this.#spoken.set(part, { otid: this.#otid, text: new SpokenText(argument) })
+    }
+    const { otid, text } = this.#spoken.get(part)!
+    const content = text.take(args)
+    return content === '' ? undefined : { ...this.#head('assistant_message', otid), content }
+  }
+
+  #request(id: string, name: string, args: string, signature?: string | null): ApprovalRequestMessage {
+    const known = this.pending.find((part) => part.id === id)
+    if (known) known.arguments += args
+    else this.pending.push({ type: 'tool_call', id, name, arguments: args, ...(signature && { signature }) })
+    const requestId = decrementMessageId(this.#row.id)
+    const piece = { name, arguments: args === '' ? null : args, tool_call_id: id }
+    const head = headOf({ ...this.#row, id: requestId }, 'approval_request_message', requestId, this.#date)
+    return { ...head, tool_call: piece, tool_calls: piece }
   }
 
   /** Says a whole part; nothing for what an answer cannot hold. */
@@ -101,7 +150,9 @@ export class Answer {
       case 'summarized_reasoning':
         return this.reasoning(part.summary.map(({ text }) => text).join('\n\n'), part.encrypted_content)
       case 'tool_call':
-        return this.call(part.id, part.name, part.arguments, part.signature)
+        return part.speaks === undefined
+          ? this.call(part.id, part.name, part.arguments, part.signature)
+          : this.#say(undefined, { ...part, args: part.arguments })
       default:
         return undefined
     }
@@ -116,6 +167,15 @@ export class Answer {
   #head<T extends string>(type: T, otid: string): MessageHead & { message_type: T } {
     return headOf(this.#row, type, otid, this.#date)
   }
+}
+
+type CallMessage = ToolCallMessage | ApprovalRequestMessage | AssistantMessage
+
+export interface AnswerOptions {
+  /** Tools whose calls wait for an answer from outside. */
+  waits?: ((tool: string) => boolean) | undefined
+  /** The tool that speaks, and which of its arguments is what it says. */
+  speech?: { tool: string; argument: string } | undefined
 }
 
 export type RowHead = Pick<MessageRow, 'id' | 'date' | 'name' | 'senderId' | 'stepId' | 'isErr' | 'runId'>

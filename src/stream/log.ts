@@ -79,6 +79,11 @@ export class RunLog {
     })
   }
 
+  /** A run that has begun nowhere yet: whoever reads it waits. */
+  expect(number: number): void {
+    if (!this.#live.has(number)) this.#adopt(number, 0)
+  }
+
   /**
    * Appends to a run, in order. What is appended becomes visible with the next group commit.
    *
@@ -242,7 +247,11 @@ export class RunLog {
       (run) => run.tailChars >= segmentChars || run.pinned < this.#lastLogId - maxPinnedRows,
     )
     if (ripe.length === 0) return
-    await this.#frames.seal(ripe.map((run) => this.#segment(run, run.tail, false)))
+    const segments = ripe.map((run) => this.#segment(run, run.tail, false))
+    await this.#patiently(
+      () => this.#frames.seal(segments),
+      () => true,
+    )
     for (const run of ripe) {
       run.tailFirst += run.tail.length
       run.tail = []
@@ -256,7 +265,10 @@ export class RunLog {
     const [oldest] = this.#pinning
     const needed = oldest?.pinned ?? this.#lastLogId + 1
     if (needed <= this.#trimmedTo) return
-    await this.#frames.trimLog(needed)
+    await this.#patiently(
+      () => this.#frames.trimLog(needed),
+      () => true,
+    )
     this.#trimmedTo = needed
   }
 

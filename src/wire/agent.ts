@@ -47,6 +47,9 @@ const CompactionSettings = z.object({
   sliding_window_percentage: z.number().gt(0).lt(1).default(0.3),
 })
 
+/** `POST /v1/agents/{agent_id}/summarize`: the agent's settings, unless it says others for this time. */
+export const SummarizeRequest = z.object({ compaction_settings: CompactionSettings.nullish() })
+
 const SourceId = idOf('source')
 const IdentityId = idOf('identity')
 const Variables = z.record(z.string(), z.string())

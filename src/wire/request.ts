@@ -92,9 +92,12 @@ const Options = z.object({
   return_logprobs: z.boolean().default(false),
   top_logprobs: z.int().min(0).nullish(),
   return_token_ids: z.boolean().default(false),
-  use_assistant_message: z.boolean().default(true).describe('Deprecated, no effect'),
-  assistant_message_tool_name: Name.default('send_message').describe('Deprecated, no effect'),
-  assistant_message_tool_kwarg: Name.default('message').describe('Deprecated, no effect'),
+  use_assistant_message: z
+    .boolean()
+    .default(true)
+    .describe('Deprecated: older agent types show what a tool is given as a message'),
+  assistant_message_tool_name: Name.default('send_message').describe('Deprecated: that tool'),
+  assistant_message_tool_kwarg: Name.default('message').describe('Deprecated: its argument'),
   enable_thinking: z.unknown().optional().describe('Deprecated, no effect'),
 })
 

@@ -31,10 +31,6 @@ test('a file that is no database is one line that names it, and is left alone', 
   expect(readFileSync(file, 'utf8')).toBe(text)
 })
 
-test('an address of another database is not taken for a file', async () => {
-  await expectRefused({ DATABASE_URL: 'postgres://127.0.0.1:1/roundtable' }, 'DATABASE_URL')
-})
-
 test('a second server on the same file is one line, and the first goes on', async () => {
   const settings = emptyDatabase()
   const first = await startProcess(settings)
@@ -53,6 +49,7 @@ test('a database of a newer version is one line that names it', async () => {
 
 test.each([
   [{ PORT: 'eighty' }, 'PORT'],
+  [{ DATABASE_URL: 'postgres://127.0.0.1:1/roundtable' }, 'DATABASE_URL'],
   [{ HOST: '0.0.0.0' }, 'LETTA_SERVER_PASSWORD'],
   [{ LETTA_SERVER_SECURE: 'true' }, 'LETTA_SERVER_PASSWORD'],
   [{ ROUNDTABLE_DEFAULT_MODEL: 'gpt' }, 'ROUNDTABLE_DEFAULT_MODEL'],

@@ -18,16 +18,13 @@ const text = (body: string | Buffer): Raw => ({ body })
 const deep = '['.repeat(200_000) + ']'.repeat(200_000)
 const huge = JSON.stringify({ input: 'x'.repeat(10_000_000) })
 
-/** A server with a group, its members, a dynamic group and a finished run. */
+/** A server with a group, its members and a finished run. */
 async function start() {
   const { api, url } = await startServer()
   const group = await api.group(['Ann', 'Bob'])
-  const manager_config = { manager_type: 'dynamic', manager_agent_id: group.agent_ids[0] }
-  const dynamic = await api.post<{ id: string }>('/v1/groups/', { agent_ids: [], description: '', manager_config })
-  await api.patch(`/v1/groups/${dynamic.id}`, { agent_ids: [group.agent_ids[1]] })
   await api.post(`/v1/groups/${group.id}/messages`, hi)
   const [run] = await api.get<{ id: string }[]>('/v1/runs/')
-  const places = { group: group.id, agent: group.agent_ids[0]!, run: run!.id, dynamic: dynamic.id }
+  const places = { group: group.id, agent: group.agent_ids[0]!, run: run!.id }
   const kept = () =>
     Promise.all(['/v1/runs/', '/v1/groups/', '/v1/agents/', `/v1/agents/${places.agent}/messages`].map(api.get))
 
@@ -180,8 +177,8 @@ test('a send that says nothing, or what cannot be', async () => {
   expect(({} as Record<string, unknown>)['input']).toBeUndefined()
 })
 
-test('groups that cannot be, cannot talk, or not yet', async () => {
-  const { refuses, dynamic, group } = await start()
+test('groups that cannot be, or cannot talk', async () => {
+  const { refuses, group } = await start()
   const managed = (manager_config: unknown) => json({ agent_ids: [], description: '', manager_config })
   await refuses([
     ['unknown manager', 'POST', '/v1/groups/', managed({ manager_type: 'king' }), 422, /"manager_type"/],
@@ -211,8 +208,6 @@ test('groups that cannot be, cannot talk, or not yet', async () => {
       404,
       /Agent not found/,
     ],
-    ['a manager that cannot run yet', 'POST', `/v1/groups/${dynamic}/messages`, json(hi), 501, /dynamic/],
-    ['nor stream', 'POST', `/v1/groups/${dynamic}/messages/stream`, json(hi), 501, /dynamic/],
   ])
 })
 

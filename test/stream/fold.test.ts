@@ -82,7 +82,7 @@ test('parallel calls that interleave are one message with each call whole', () =
     ['1', ':1}'],
     ['2', ':2}'],
   ] as const) {
-    folding.add(answer.call(id, `tool${id}`, args))
+    folding.add(answer.call(id, `tool${id}`, args)!)
   }
   expect(folding.result().messages).toMatchObject([
     {

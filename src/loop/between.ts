@@ -1,0 +1,31 @@
+import type { Store } from '../db/store.ts'
+import type { SendToAgent } from '../tools/agents.ts'
+import { ToolError } from '../tools/tool.ts'
+import { SendRequest } from '../wire/request.ts'
+import type { Runs } from './run.ts'
+
+/** How one agent talks to another without a group: a run of the other's own (groups.md §3.6.6). */
+export const sendBetween =
+  (runs: () => Runs, store: Store): SendToAgent =>
+  async (tenant, from, toAgentId, text, { wait, signal }) => {
+    const message = { role: 'system', content: text, name: from.name, sender_id: from.id }
+    const run = await runs().sendToAgent(tenant, toAgentId, SendRequest.parse({ messages: [message] }))
+    if (!wait) return { runId: run.id, said: [] }
+    await endOf(runs().ended(run.id), signal)
+    const { error } = await store.findRun(tenant, run.id)
+    if (error) throw new ToolError(`The other agent failed: ${error.message}`)
+    const steps = await store.journalOf([run.id])
+    return { runId: run.id, said: steps.flatMap(({ recorded }) => recorded.said) }
+  }
+
+/** The other one's run goes on when nobody waits for it any more. */
+function endOf(ended: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', leave, { once: true })
+    void ended.then(() => {
+      signal.removeEventListener('abort', leave)
+      resolve()
+    })
+  })
+}

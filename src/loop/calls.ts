@@ -1,0 +1,103 @@
+import type { CallPart, MessageRow, ReturnPart, Returned } from '../db/store.ts'
+import { type Call, executeCalls } from '../tools/execute.ts'
+import { repeats } from '../tools/loop-guard.ts'
+import { parseArguments } from '../tools/arguments.ts'
+import type { Rules } from '../tools/rules.ts'
+import type { AgentState } from '../wire/agent.ts'
+import type { LentTool, Scene } from './scene.ts'
+
+/** What the calls of a step gave. */
+export interface Results {
+  /** In the order of the calls; a call whose result its manager gives later has none yet. */
+  parts: ReturnPart[]
+  returned: Returned[]
+  /** A rule's own arguments do not fit the tool: nobody in the conversation can mend that. */
+  badPrefill: boolean
+  /** A tool that a manager lent was called in order: it ends the turn. */
+  lentEnds: boolean
+}
+
+export interface RunCallsOptions {
+  agent: AgentState
+  stepId: string
+  calls: CallPart[]
+  lent: LentTool[]
+  rules: Pick<Rules, 'parallel' | 'prefilled' | 'violation'>
+  /** What the turn's earlier steps called. */
+  history: Returned[]
+}
+
+/** Runs a step's calls; each has its return, whatever happens. @throws {Cancelled} {Interrupted} */
+export async function runCalls(
+  scene: Scene,
+  { agent, stepId, calls, lent, rules, history }: RunCallsOptions,
+): Promise<Results> {
+  const { store, tenant, signal, tools: source } = scene
+  const lentOf = (call: CallPart) => lent.find(({ spec }) => spec.name === call.name)
+  const own = calls.filter((call) => !lentOf(call))
+  const repeated = repeats(history, own)
+  const asked = own.map((call, index): Call => {
+    const several = !rules.parallel && index > 0 ? 'One call at a time: this one was not run' : undefined
+    return { ...call, prefilled: rules.prefilled(call.name), refused: rules.violation(call.name) ?? several ?? repeated[index] }
+  })
+  const done = await executeCalls({
+    calls: asked,
+    tools: agent.tools,
+    source,
+    context: { store, tenant, agent, signal },
+    stepId,
+  })
+  const results: Results = { parts: [], returned: [], badPrefill: done.some(({ badPrefill }) => badPrefill), lentEnds: false }
+  const ran = done[Symbol.iterator]()
+  for (const call of calls) {
+    const tool = lentOf(call)
+    const result = tool ? lentResult(tool, call) : ownResult(ran.next().value!)
+    if (tool && (result === 'later' || !result.isError)) results.lentEnds = true
+    if (result === 'later') continue
+    results.parts.push({
+      type: 'tool_return',
+      tool_call_id: call.id,
+      content: result.text,
+      is_error: result.isError,
+      ...printed(result),
+      ...(call.speaks !== undefined && !result.isError && { speaks: call.speaks }),
+    })
+    results.returned.push({
+      name: call.name,
+      arguments: call.arguments,
+      result: result.text.slice(0, KEPT_CHARS),
+      isError: result.isError,
+    })
+  }
+  return results
+}
+
+/** Enough for a rule that goes by a result, which is a short value. */
+const KEPT_CHARS = 200
+
+interface Result {
+  text: string
+  isError: boolean
+  stdout?: string[] | undefined
+  stderr?: string[] | undefined
+}
+
+const ownResult = ({ output, isError }: Awaited<ReturnType<typeof executeCalls>>[number]): Result => ({ ...output, isError })
+
+const printed = ({ stdout, stderr }: Result) => ({ ...(stdout && { stdout }), ...(stderr && { stderr }) })
+
+function lentResult(tool: LentTool, call: CallPart): Result | 'later' {
+  try {
+    return tool.result(parseArguments(call.arguments))
+  } catch (error) {
+    return { text: error instanceof Error ? error.message : String(error), isError: true }
+  }
+}
+
+/** Ids of the calls whose returns are errors. */
+export const failedCalls = (rows: MessageRow[]): Set<string> =>
+  new Set(
+    rows.flatMap((row) =>
+      row.parts.flatMap((part) => (part.type === 'tool_return' && part.is_error ? [part.tool_call_id] : [])),
+    ),
+  )
