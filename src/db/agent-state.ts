@@ -1,10 +1,10 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import { NotFound } from '../errors.ts'
 import type { AgentState } from '../wire/agent.ts'
-import { isoDate } from '../wire/message.ts'
+import { isoDate, wireDate } from '../wire/message.ts'
 import { toBlock } from './block-rows.ts'
 import { groupReads } from './group-state.ts'
-import { agentBlocks, agents, agentTags, agentTools, blocks, messages, tools } from './schema.ts'
+import { agentBlocks, agents, agentTags, approvals, agentTools, blocks, messages, tools } from './schema.ts'
 import { inContextOrder } from './messages.ts'
 import type { Db } from './db.ts'
 
@@ -47,6 +47,37 @@ export const agentReads = (db: Db) => {
     .orderBy(inContextOrder)
     .prepare()
 
+  const waiting = orm
+    .select({ approval: approvals, date: messages.date, name: messages.name })
+    .from(approvals)
+    .innerJoin(messages, eq(messages.id, approvals.id))
+    .where(and(eq(approvals.agentId, sql.placeholder('id')), eq(approvals.status, 'pending')))
+    .orderBy(asc(approvals.seq))
+    .limit(1)
+    .prepare()
+
+  /** The calls that wait for an answer, as the message that asks (streaming.md §7.2). */
+  function pendingApproval(agentId: string): AgentState['pending_approval'] {
+    const found = waiting.get({ id: agentId })
+    if (!found) return null
+    const { id, stepId, runId, calls } = found.approval
+    const asked = calls.map((call) => ({ name: call.name, arguments: call.arguments, tool_call_id: call.id }))
+    return {
+      id,
+      date: wireDate(found.date),
+      name: found.name,
+      message_type: 'approval_request_message',
+      otid: id,
+      sender_id: agentId,
+      step_id: stepId,
+      is_err: null,
+      seq_id: null,
+      run_id: runId,
+      tool_call: asked[0]!,
+      tool_calls: asked,
+    }
+  }
+
   return {
     /** @throws {NotFound} for another tenant's too */
     findRow(tenant: string, id: string): AgentRow {
@@ -77,7 +108,7 @@ export const agentReads = (db: Db) => {
         sources: [],
         identity_ids: [],
         identities: [],
-        pending_approval: null,
+        pending_approval: pendingApproval(id),
         tool_exec_environment_variables: [],
         secrets: [],
         deployment_id: null,

@@ -1,5 +1,5 @@
 import type { MessageRow } from '../db/store.ts'
-import { expand } from '../stream/expand.ts'
+import { expand, textOf } from '../stream/expand.ts'
 import type { AgentState } from '../wire/agent.ts'
 import { type CompactionTrigger, compact, compactionEvent } from './compaction.ts'
 import { systemRow } from './prompt.ts'
@@ -9,12 +9,14 @@ import { summariser } from './summariser.ts'
 import { estimateTokens } from './tokens.ts'
 
 /** What an agent's model is shown; the first row, the system prompt, is brought up to date when memory has changed since. */
-export async function currentContext({ store }: Scene, agent: AgentState): Promise<MessageRow[]> {
-  const rows = await store.contextOf(agent.id)
-  const [first] = rows
-  const { parts } = systemRow(agent)
+export async function currentContext(
+  { store, tenant }: Scene,
+  agent: AgentState,
+): Promise<{ system: string; history: MessageRow[] }> {
+  const [first, ...history] = await store.contextOf(agent.id)
+  const { parts } = systemRow(agent, await store.countPassages(tenant, agent.id))
   if (first && JSON.stringify(first.parts) !== JSON.stringify(parts)) await store.setParts(first.id, parts)
-  return rows
+  return { system: textOf(parts), history }
 }
 
 export interface MakeRoomOptions {

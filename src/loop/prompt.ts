@@ -1,11 +1,12 @@
 import type { MessageRow, Part } from '../db/store.ts'
 import type { AssistantPart, PromptMessage, ToolResult, UserPart } from '../llm/provider.ts'
+import { LINE_NUMBER_BANNER } from '../tools/memory-edit.ts'
 import { describeRules } from '../tools/rule-text.ts'
 import type { AgentState } from '../wire/agent.ts'
 import { newId } from '../wire/id.ts'
 
 /** A new agent's first message: its compiled system prompt. */
-export function systemRow(agent: AgentState): MessageRow {
+export function systemRow(agent: AgentState, archived = 0): MessageRow {
   return {
     id: newId('message'),
     agentId: agent.id,
@@ -13,7 +14,7 @@ export function systemRow(agent: AgentState): MessageRow {
     runId: null,
     stepId: null,
     role: 'system',
-    parts: [{ type: 'text', text: compileSystem(agent) }],
+    parts: [{ type: 'text', text: compileSystem(agent, archived) }],
     name: null,
     senderId: null,
     otid: null,
@@ -27,18 +28,35 @@ export function systemRow(agent: AgentState): MessageRow {
  * The agent's prompt with its memory in it (groups.md §5.3). It depends on the agent alone, with no clock in it: the same
  * memory gives the same text, so a provider's prompt cache keeps hitting.
  */
-export function compileSystem({ id, system, blocks, agent_type, tool_rules, tools }: AgentState): string {
-  const memory = agent_type === 'react_agent' || agent_type === 'workflow_agent' ? '' : memoryText(blocks)
+function compileSystem(agent: AgentState, archived: number): string {
+  const { id, system, blocks, agent_type, tool_rules, tools } = agent
+  const memory = agent_type === 'react_agent' || agent_type === 'workflow_agent' ? '' : memoryText(blocks, isNumbered(agent))
+  const metadata = [
+    `- AGENT_ID: ${id}`,
+    '- CONVERSATION_ID: default',
+    ...(archived > 0 ? [`- ARCHIVED_PASSAGES: ${archived}`] : []),
+  ]
   const whole = system.includes('{CORE_MEMORY}') ? system.replace('{CORE_MEMORY}', () => memory) : `${system}\n\n${memory}`
   const rules = describeRules(
     tool_rules,
     tools.flatMap(({ name }) => name ?? []),
   )
-  return `${[whole.trim(), rules].filter(Boolean).join('\n\n')}\n\n<memory_metadata>\n- AGENT_ID: ${id}\n- CONVERSATION_ID: default\n</memory_metadata>`
+  return [whole.trim(), rules, `<memory_metadata>\n${metadata.join('\n')}\n</memory_metadata>`].filter(Boolean).join('\n\n')
 }
 
-function memoryText(blocks: AgentState['blocks']): string {
+/** Those who edit by whole lines see them numbered; of the default type only on models that are known to cope with it. */
+const isNumbered = ({ agent_type, llm_config }: AgentState) =>
+  agent_type === 'sleeptime_agent' ||
+  agent_type === 'memgpt_v2_agent' ||
+  (agent_type === 'letta_v1_agent' && llm_config.model_endpoint_type === 'anthropic')
+
+function memoryText(blocks: AgentState['blocks'], numbered: boolean): string {
   if (blocks.length === 0) return ''
+  const lines = (value: string) =>
+    value
+      .split('\n')
+      .map((line, index) => `${index + 1}→ ${line}`)
+      .join('\n')
   const shown = blocks.map(({ label, description, value, limit, read_only }) =>
     [
       `<${label}>`,
@@ -48,7 +66,8 @@ function memoryText(blocks: AgentState['blocks']): string {
       `- chars_current=${value.length}`,
       `- chars_limit=${limit}`,
       '</metadata>',
-      `<value>\n${value}\n</value>`,
+      ...(numbered ? [`<warning>\n${LINE_NUMBER_BANNER}\n</warning>`] : []),
+      `<value>\n${numbered ? lines(value) : value}\n</value>`,
       `</${label}>`,
     ].join('\n'),
   )

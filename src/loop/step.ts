@@ -11,7 +11,7 @@ import type { StopReasonType } from '../wire/run.ts'
 import { type Results, runCalls } from './calls.ts'
 import { currentContext, makeRoom } from './context.ts'
 import { type At, nothingUsed, type StepOutcome } from './journal.ts'
-import { compileSystem, promptMessages, skillsNote } from './prompt.ts'
+import { promptMessages, skillsNote } from './prompt.ts'
 import type { LentTool, Scene } from './scene.ts'
 import type { MessageStream } from './stream.ts'
 import { heardRow, utterances } from './utterances.ts'
@@ -144,7 +144,7 @@ async function modelCall(
   options: StepOptions,
 ): Promise<ModelCall> {
   const { override_system, client_tools, client_skills } = scene.admission.request
-  const [, ...history] = await currentContext(scene, agent)
+  const { system, history } = await currentContext(scene, agent)
   const callers = (client_tools ?? []).map(clientSpec)
   const own = agentTools(agent).filter(({ name }) => rules.allowed.includes(name))
   const offered = [...options.lent.map(({ spec }) => spec), ...callers, ...own]
@@ -152,9 +152,7 @@ async function modelCall(
   if (options.notice !== undefined) messages.push({ role: 'user', content: [{ type: 'text', text: options.notice }] })
   return {
     model,
-    system: [override_system ?? compileSystem(agent), skillsNote(client_skills ?? []), options.note]
-      .filter(Boolean)
-      .join('\n\n'),
+    system: [override_system ?? system, skillsNote(client_skills ?? []), options.note].filter(Boolean).join('\n\n'),
     messages,
     // The first of a name counts: the caller's tool stands before the agent's own.
     tools: [...new Map(offered.toReversed().map((tool) => [tool.name, tool])).values()].toReversed(),

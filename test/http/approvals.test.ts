@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { decrementMessageId } from '../../src/wire/id.ts'
+import type { AgentState } from '../../src/wire/agent.ts'
 import type { Group } from '../../src/wire/group.ts'
 import { contract } from '../support/contract.ts'
 import type { Answer } from '../support/scripted-provider.ts'
@@ -56,6 +57,14 @@ async function paused(
   expect(asked.stop).toBe('requires_approval')
   return { cast, id, path, asked, request: requestIn(asked) }
 }
+
+test('an agent shows the calls that wait, and nothing when they are answered', async () => {
+  const { cast, path, id, request } = await paused()
+  const shown = async () => (await cast.api.get<AgentState>(`/v1/agents/${id}`)).pending_approval
+  expect(await shown()).toMatchObject({ ...request, seq_id: null })
+  await cast.send(path, answer(yes()))
+  expect(await shown()).toBeNull()
+})
 
 describe('an agent', () => {
   test.each(modes)('%s: a call that needs leave pauses the run; the answer begins another, which goes on', async (mode) => {

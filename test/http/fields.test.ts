@@ -97,6 +97,28 @@ test('another tool of an older agent can be the one that speaks', async () => {
   expect(messages).toMatchObject([{ message_type: 'assistant_message', content: 'as if said' }])
 })
 
+test('the system prompt shows memory as the agent’s type wants it, its rules and its archive, and changes only with them', async () => {
+  const { api, llm } = await startServer()
+  const { id } = await api.agent({
+    agent_type: 'memgpt_v2_agent',
+    system: 'Before. {CORE_MEMORY} After.',
+    memory_blocks: [{ label: 'notes', value: 'one\ntwo' }],
+    tool_rules: [{ type: 'max_count_per_step', tool_name: 'send_message', max_count_limit: 1 }],
+    include_base_tools: true,
+  })
+  const system = async () => {
+    await api.post(`/v1/agents/${id}/messages`, { input: 'hi' })
+    return llm.requests.at(-1)!.body.messages[0].content as string
+  }
+  const first = await system()
+  expect(first).toMatch(/^Before\. <memory_blocks>.*<notes>.*1→ one\n2→ two.*<\/memory_blocks> After\./s)
+  expect(first).toMatch(/send_message/)
+  expect(first).not.toMatch(/ARCHIVED/)
+  expect(await system()).toBe(first)
+  await api.patch(`/v1/agents/${id}/core-memory/blocks/notes`, { value: 'three' })
+  expect(await system()).toMatch(/1→ three\n/)
+})
+
 test('images go through: base64, data: and, from where it is allowed, by address', async () => {
   const host = createServer((_request, response) => {
     response.setHeader('content-type', 'image/png').end(Buffer.from(png, 'base64'))

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { newId } from '../../src/wire/id.ts'
+import type { LettaResponse } from '../../src/wire/response.ts'
 import type { Tool } from '../../src/wire/tool.ts'
 import type { Api } from '../support/api.ts'
 import { buildServer, startProcess } from '../support/process.ts'
@@ -233,6 +234,27 @@ test('an agent is given a tool of an MCP server by its id', async () => {
   const { body } = await call('POST', `/agents/${agent.id}/tools/get-sum/run`, { args: { a: 1, b: 2 } })
   expect(body).toMatchObject({ status: 'success', func_return: 'The sum of 1 and 2 is 3.' })
   expect((await call('PATCH', `/tools/${tool.id}`, { metadata_: {} })).status).toBe(400)
+})
+
+test('in a group, a member uses the tool of an MCP server, and the others hear what it made of it', async () => {
+  const { api, llm } = await startServer(mcpServers)
+  const tool = await toolNamed(api, 'get-sum')
+  const members = [await api.agent({ name: 'ana', tool_ids: [tool.id] }), await api.agent({ name: 'ben' })]
+  const group = await api.post<{ id: string }>('/v1/groups/', { agent_ids: members.map(({ id }) => id), description: 'sums' })
+  llm.script([
+    { toolCalls: [{ name: 'get-sum', arguments: '{"a": 19, "b": 23}' }] },
+    { text: 'It is 42.' },
+    { text: 'Well done, ana.' },
+  ])
+  const { messages, usage } = await api.post<LettaResponse>(`/v1/groups/${group.id}/messages`, { input: '19 and 23?' })
+  expect(messages).toMatchObject([
+    { message_type: 'tool_call_message', name: 'ana' },
+    { message_type: 'tool_return_message', name: 'get-sum', status: 'success', tool_return: 'The sum of 19 and 23 is 42.' },
+    { message_type: 'assistant_message', name: 'ana' },
+    { message_type: 'assistant_message', name: 'ben' },
+  ])
+  expect(usage.step_count).toBe(3)
+  expect(JSON.stringify(llm.requests[2]!.body.messages)).toContain('ana: It is 42.')
 })
 
 test('the published form runs custom tools, and those of MCP servers', async () => {
