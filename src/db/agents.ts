@@ -4,6 +4,7 @@ import type { ListAgentsQuery } from '../wire/agent.ts'
 import type { ManagerType } from '../wire/group.ts'
 import { changedSettings, newSettings, secretsOf } from './agent-settings.ts'
 import { agentReads } from './agent-state.ts'
+import { withApproval } from './approval-rule.ts'
 import { blockLinks } from './block-links.ts'
 import { newBlockRow } from './block-rows.ts'
 import { busyCheck } from './busy.ts'
@@ -171,12 +172,21 @@ export const agentQueries = (db: Db): Agents => {
 
   function addTools(tenant: string, agentId: string, ids: string[]) {
     const where = and(eq(tools.tenant, tenant), inArray(tools.id, ids))
-    const rows = orm.select({ id: tools.id }).from(tools).where(where).all()
+    const rows = orm.select().from(tools).where(where).all()
     const known = new Set(rows.map(({ id }) => id))
     const unknown = ids.find((id) => !known.has(id))
     if (unknown !== undefined) throw new NotFound('tool', unknown)
     const pairs = ids.map((toolId) => ({ agentId, toolId }))
     if (pairs.length > 0) orm.insert(agentTools).values(pairs).onConflictDoNothing().run()
+    const careful = rows.filter(({ definition }) => definition.default_requires_approval)
+    if (careful.length === 0) return
+    const { settings } = reads.findRow(tenant, agentId)
+    const tool_rules = careful.reduce((rules, { name }) => withApproval(rules, name, true), settings.tool_rules)
+    orm
+      .update(agents)
+      .set({ settings: { ...settings, tool_rules } })
+      .where(eq(agents.id, agentId))
+      .run()
   }
 
   /** Exactly these of its messages are shown to its model, in the order in which they were stored. */

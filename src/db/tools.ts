@@ -1,10 +1,11 @@
 import { and, count, eq, inArray, like, not, type SQL, sql } from 'drizzle-orm'
 import { Conflict, NotFound } from '../errors.ts'
 import { newId } from '../wire/id.ts'
-import type { ListToolsQuery, Tool, ToolRule } from '../wire/tool.ts'
+import type { ListToolsQuery, Tool } from '../wire/tool.ts'
 import { contains } from './match.ts'
 import { pageOf } from './page.ts'
 import { agents, agentTools, tools } from './schema.ts'
+import { withApproval } from './approval-rule.ts'
 import type { Db } from './db.ts'
 import type { NewTool, Tools } from './store.ts'
 
@@ -181,11 +182,6 @@ const named = (tool: NewTool, name: string): NewTool => ({ ...tool, name, json_s
 function withSettings(tool: NewTool, { definition }: ToolRow): NewTool {
   const { return_char_limit, default_requires_approval, enable_parallel_execution } = definition
   return { ...tool, return_char_limit, default_requires_approval, enable_parallel_execution }
-}
-
-function withApproval(rules: ToolRule[] | null, toolName: string, required: boolean): ToolRule[] {
-  const others = (rules ?? []).filter((rule) => rule.type !== 'requires_approval' || rule.tool_name !== toolName)
-  return required ? [...others, { type: 'requires_approval', tool_name: toolName }] : others
 }
 
 const field = (key: keyof ToolRow['definition']) => sql<string>`json_extract(${tools.definition}, ${`$.${key}`})`

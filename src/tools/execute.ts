@@ -1,6 +1,7 @@
 import type { CallPart } from '../db/store.ts'
 import type { Tool } from '../wire/tool.ts'
 import { checkArguments, checkPrefilled, parseArguments } from './arguments.ts'
+import { isRecord } from './json-schema.ts'
 import { cutLines, cutText } from './output.ts'
 import { ToolError, type ToolCallContext, type ToolOutput, type ToolSource } from './tool.ts'
 
@@ -91,7 +92,7 @@ async function execute(job: Job, { source, context, stepId }: Around, limits: Li
     return { id, name, output: failure(call, error), isError: true, badPrefill: true }
   }
   try {
-    const args = { ...parseArguments(call.arguments), ...call.prefilled }
+    const args = { ...withoutNulls(parseArguments(call.arguments), tool), ...call.prefilled }
     checkArguments(tool, args)
     const limitMs = tool.tool_type === 'letta_multi_agent_core' ? limits.replyMs : limits.callMs
     const output = await within(limitMs, context.signal, async (signal) =>
@@ -102,6 +103,17 @@ async function execute(job: Job, { source, context, stepId }: Around, limits: Li
     context.signal.throwIfAborted()
     return { id, name, output: fitting(failure(call, error), tool), isError: true }
   }
+}
+
+/** Models write null for what they leave out; an argument that is wanted, or may be null, stays. */
+function withoutNulls(args: Record<string, unknown>, { json_schema }: Tool): Record<string, unknown> {
+  const { required, properties } = (json_schema?.['parameters'] ?? {}) as { required?: unknown; properties?: unknown }
+  const stays = (name: string) => {
+    const schema = isRecord(properties) ? properties[name] : undefined
+    const type = isRecord(schema) ? schema['type'] : undefined
+    return (Array.isArray(required) && required.includes(name)) || typeof type !== 'string' || type === 'null'
+  }
+  return Object.fromEntries(Object.entries(args).filter(([name, value]) => value !== null || stays(name)))
 }
 
 /** What `work` gives, unless time is up or `outer` aborts first; then it is told, and not waited for. */

@@ -3,7 +3,7 @@ import { Metadata, Name, Text, unlessNull } from './field.ts'
 import { pageQuery, repeated } from './page.ts'
 
 const Label = Name.min(1)
-const Limit = z.int().min(1).describe('In characters; told to the agent, not enforced')
+const Limit = z.int().min(1).describe('In characters; its tools keep to it')
 const Tags = z.array(Name).max(1000)
 
 /** NUL characters are taken out: no database keeps them (groups.md §4.3.1). */

@@ -58,6 +58,14 @@ async function paused(
   return { cast, id, path, asked, request: requestIn(asked) }
 }
 
+test('a tool that asks for leave by itself does so from the agent’s first day', async () => {
+  const { api } = await startCast()
+  const json_schema = { name: 'pay', description: 'Pays.', parameters: { type: 'object', properties: {} } }
+  const tool = { source_type: 'typescript', source_code: 'const pay = () => 1', json_schema, default_requires_approval: true }
+  const { id } = await api.post<{ id: string }>('/v1/tools/', tool)
+  expect((await api.agent({ tool_ids: [id] })).tool_rules).toEqual([{ type: 'requires_approval', tool_name: 'pay' }])
+})
+
 test('an agent shows the calls that wait, and nothing when they are answered', async () => {
   const { cast, path, id, request } = await paused()
   const shown = async () => (await cast.api.get<AgentState>(`/v1/agents/${id}`)).pending_approval

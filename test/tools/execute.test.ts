@@ -41,6 +41,15 @@ test('a call has its result, with what was printed', async () => {
   expect(run.mock.calls[0]![1]).toMatchObject({ tenant: 'org', callKey: 'step-1/look' })
 })
 
+test('null for an optional argument is as good as none; where null is allowed, or the argument wanted, it is told', async () => {
+  const run = vi.fn<Run>(() => ({ text: 'seen' }))
+  const properties = { at: { type: 'string' }, limit: { type: 'integer' }, until: { type: ['string', 'null'] } }
+  const tools = [tool('look', { parameters: { properties, required: ['at'] } })]
+  expect(await one(run, { tools, args: '{"at":"sea","limit":null,"until":null}' })).toMatchObject({ isError: false })
+  expect(run.mock.calls[0]![0]).toEqual({ at: 'sea', until: null })
+  expect(await one(run, { tools, args: '{"at":null}' })).toMatchObject({ isError: true })
+})
+
 test('whatever happens, there is one result for each call, in order', async () => {
   const log = silence()
   const kinds = fc.constantFrom('fine', 'wrong', 'broken', 'unknown', 'badly called', 'refused')
