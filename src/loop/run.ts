@@ -222,7 +222,6 @@ export class Runs {
   }
 
   async #admit(asked: Asked): Promise<RunRow> {
-    if (this.#closing) throw new ShuttingDown()
     const { store, log, providers, resolveImages } = this.#options
     const { tenant, groupId, agentId } = asked
     const inputs = await resolveImages(asked.inputs)
@@ -234,7 +233,8 @@ export class Runs {
     const { background, streaming } = admission.request
     const runType = streaming ? 'send_message_streaming' : 'send_message'
     const seq = await log.begin([ping(run.id)], async (frames) => {
-      // Here nothing else is stored between the look and the admission.
+      // Here nothing else is stored between the look and the admission, and nobody has begun to drain.
+      if (this.#closing) throw new ShuttingDown()
       if (asked.answering.length === 0) for (const agent of hearers) refusePending(await this.#pending(tenant, { agent }))
       const admitted = { ...run, admission, background, runType }
       return await store.admitRun(tenant, admitted, targetsOf(asked), rows, frames, asked.answering)
