@@ -1,5 +1,6 @@
 import type { MessageRow, PendingApproval, Recorded, StepRow, Usage } from '../db/store.ts'
 import { asRefusal } from '../errors.ts'
+import { noUsage } from '../llm/usage.ts'
 import { newId } from '../wire/id.ts'
 import type { LettaMessage } from '../wire/message.ts'
 import type { MessageStream } from './stream.ts'
@@ -137,15 +138,6 @@ export class Journal {
 
 export const keyOf = ({ turn, place }: Pick<At, 'turn' | 'place'>, kind: StepRow['kind']) => `${turn}.${place}.${kind}`
 
-export const nothingUsed: Usage = {
-  promptTokens: 0,
-  completionTokens: 0,
-  totalTokens: 0,
-  cachedInputTokens: null,
-  cacheWriteTokens: null,
-  reasoningTokens: null,
-}
-
 const nothing: Recorded = {
   stop: null,
   said: [],
@@ -156,5 +148,5 @@ const nothing: Recorded = {
   providerType: '',
   endpoint: '',
   contextWindow: 0,
-  usage: nothingUsed,
+  usage: noUsage,
 }

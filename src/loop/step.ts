@@ -1,6 +1,7 @@
 import type { CallPart, MessageRow, PendingApproval, Recorded, Returned } from '../db/store.ts'
 import { ContextOverflow } from '../llm/errors.ts'
 import type { Delta, FinishReason, ModelCall, ToolSpec } from '../llm/provider.ts'
+import { noUsage } from '../llm/usage.ts'
 import { Answer } from '../stream/answer.ts'
 import { expand } from '../stream/expand.ts'
 import { type Rules, rulesFor } from '../tools/rules.ts'
@@ -10,7 +11,7 @@ import type { LettaMessage } from '../wire/message.ts'
 import type { StopReasonType } from '../wire/run.ts'
 import { type Results, runCalls } from './calls.ts'
 import { currentContext, makeRoom } from './context.ts'
-import { type At, nothingUsed, type StepOutcome } from './journal.ts'
+import type { At, StepOutcome } from './journal.ts'
 import { promptMessages, skillsNote } from './prompt.ts'
 import type { LentTool, Scene } from './scene.ts'
 import type { MessageStream } from './stream.ts'
@@ -67,7 +68,7 @@ export async function* takeStep(scene: Scene, options: StepOptions): MessageStre
     providerType: provider.type,
     endpoint: provider.endpoint,
     contextWindow: override_model ? provider.contextWindow(model) : agent.llm_config.context_window,
-    usage: nothingUsed,
+    usage: noUsage,
   }
   let finish: FinishReason = 'other'
   try {

@@ -1,29 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { MessageRow, Part } from '../../src/db/store.ts'
-import type { PromptMessage } from '../../src/llm/provider.ts'
 import { groupNote, promptMessages } from '../../src/loop/prompt.ts'
-import { newId } from '../../src/wire/id.ts'
-
-const row = (role: MessageRow['role'], parts: Part[], name: string | null = null): MessageRow => ({
-  id: newId('message'),
-  agentId: 'agent-x',
-  groupId: null,
-  runId: null,
-  stepId: null,
-  role,
-  parts,
-  name,
-  senderId: null,
-  otid: null,
-  isErr: false,
-  date: 0,
-  heard: false,
-})
-
-const text = (value: string): Part => ({ type: 'text', text: value })
-const call = (id: string): Part => ({ type: 'tool_call', id, name: `tool_${id}`, arguments: '{}' })
-const result = (id: string): Part => ({ type: 'tool_return', tool_call_id: id, content: `result ${id}`, is_error: false })
+import { call, complaints, result, row, text } from '../support/history.ts'
 
 const ids = fc.uniqueArray(fc.constantFrom('1', '2', '3'), { maxLength: 3 })
 const anyRow = fc.oneof(
@@ -33,23 +11,6 @@ const anyRow = fc.oneof(
     .map(([speaks, called]) => row('assistant', [...(speaks ? [text('well')] : []), ...called.map(call)])),
   ids.map((returned) => row('tool', returned.map(result))),
 )
-
-/** What providers insist on; the words of their refusals. */
-function complaints(prompt: PromptMessage[]): string[] {
-  const found: string[] = []
-  for (const [index, message] of prompt.entries()) {
-    const next = prompt[index + 1]
-    if (next && next.role === message.role) found.push(`two ${message.role} messages in a row`)
-    if (message.role === 'assistant') {
-      const calls = message.content.flatMap((part) => (part.type === 'tool_call' ? [part.id] : []))
-      const results = next?.role === 'tool' ? next.results.map(({ id }) => id) : []
-      if (calls.toSorted().join() !== results.toSorted().join()) found.push(`calls ${calls} have results ${results}`)
-    }
-    if (message.role === 'tool' && prompt[index - 1]?.role !== 'assistant') found.push('a result without a call')
-  }
-  if (prompt.at(-1)?.role === 'assistant') found.push('nobody to answer')
-  return found
-}
 
 test('whatever a history looks like, the prompt made of it is one that every provider takes', () => {
   fc.assert(
@@ -77,7 +38,7 @@ test('a result that is missing is marked as an error, the ones that are there ar
 test('a model reads who said what', () => {
   const prompt = promptMessages([
     row('user', [text('Where to?')]),
-    row('system', [text('To the sea!')], 'ana'),
+    row('system', [text('To the sea!')], { name: 'ana' }),
     row('system', [text('Be quick.')]),
   ])
   const said = prompt[0]!.role === 'user' ? prompt[0]!.content : []

@@ -2,6 +2,7 @@ import type { MessageRow, Part, Store } from '../../src/db/store.ts'
 import type { PromptMessage } from '../../src/llm/provider.ts'
 import { packSummary } from '../../src/stream/summary.ts'
 import { newId } from '../../src/wire/id.ts'
+import { plainAdmission } from './admission.ts'
 
 export const row = (role: MessageRow['role'], parts: Part[], rest: Partial<MessageRow> = {}): MessageRow => ({
   id: newId('message'),
@@ -53,8 +54,7 @@ export const summary = (of: string) =>
 /** Stores rows behind what their agent heard so far, as a run's input. */
 export async function hear(store: Store, tenant: string, agentId: string, rows: MessageRow[]): Promise<void> {
   const run = { id: newId('run'), agentId, groupId: null, background: false, runType: 'test', createdAt: 0 }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nobody reads it here
-  await store.admitRun(tenant, { ...run, admission: {} as never }, [run.id], rows, [], [])
+  await store.admitRun(tenant, { ...run, admission: plainAdmission() }, [run.id], rows, [], [])
 }
 
 /** What providers insist on; the words of their refusals. */
