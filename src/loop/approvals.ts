@@ -92,9 +92,9 @@ function stopAfter(
  * the others with the first of them.
  */
 function followUpRows({ journal, admission, runId, groupId }: Scene, at: At, date: number): MessageRow[] {
-  const waiting = journal.paused.map(({ agentId }) => agentId)
+  const waiting = new Set(journal.paused.map(({ agentId }) => agentId))
   const first = keyOf(journal.paused[0]!, 'call') === keyOf(at, 'call')
-  const others = audience(admission).flatMap(({ id }) => (waiting.includes(id) ? [] : [id]))
+  const others = audience(admission).flatMap(({ id }) => (waiting.has(id) ? [] : [id]))
   return admission.followUps.flatMap((input) => {
     const rows = inputRows({ id: runId, groupId, createdAt: date }, input, first ? [at.agentId, ...others] : [at.agentId])
     return first ? rows : rows.map((row) => ({ ...row, heard: true }))

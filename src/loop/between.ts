@@ -23,9 +23,6 @@ function endOf(ended: Promise<void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const leave = () => reject(signal.reason as Error)
     signal.addEventListener('abort', leave, { once: true })
-    void ended.then(() => {
-      signal.removeEventListener('abort', leave)
-      resolve()
-    })
+    void ended.then(resolve).finally(() => signal.removeEventListener('abort', leave))
   })
 }

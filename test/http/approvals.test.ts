@@ -261,8 +261,8 @@ describe('an agent', () => {
   test('an answer that nobody waits for is refused', async () => {
     const cast = await startCast()
     const { id } = await cast.actor('Ann', careful)
-    const { id: group } = await cast.troupe('round_robin', ['Bob'])
-    for (const path of [`/v1/agents/${id}/messages`, `/v1/groups/${group}/messages`, `/v1/agents/${id}/messages/stream`]) {
+    const { id: troupe } = await cast.troupe('round_robin', ['Bob'])
+    for (const path of [`/v1/agents/${id}/messages`, `/v1/groups/${troupe}/messages`, `/v1/agents/${id}/messages/stream`]) {
       const refused = await cast.api.call<any>('POST', path, answer(yes()))
       expect(refused).toMatchObject({
         status: 400,
@@ -519,7 +519,7 @@ describe.each(Object.keys(kinds))('in the middle of a %s turn', (kind) => {
     play([{ text: 'Never mind.' }])
     const next = await cast.send(path, { messages: [say('Go on')] })
     expect(next.stop).toBe('end_turn')
-    const shown = heard(cast.llm.requests.filter(({ body }) => body.messages[0].content.startsWith('I am Bob')).at(-1)!)
+    const shown = heard(cast.llm.requests.findLast(({ body }) => body.messages[0].content.startsWith('I am Bob'))!)
     expect(shown).toContain('user: Go on')
     expect(shown.find((line) => line.startsWith('tool: '))).toContain('The user cancelled the request')
     expect(await memoryOf(cast, bob)).toBe('')
@@ -593,9 +593,7 @@ test('members of a supervisor that wait together are answered together; what the
   const answered = await cast.send(path, { messages: [...messages, say('Thanks.')] }, 'in tokens')
   expect(answered).toMatchObject({ stop: 'end_turn', usage: { step_count: 3 } })
   expect(await memoryOf(cast, made.agent_ids[1]!)).toContain('tea')
-  const entries = JSON.parse(
-    answered.messages.filter(({ message_type: type }) => type === 'tool_return_message').at(-1).tool_return,
-  )
+  const entries = JSON.parse(answered.messages.findLast(({ message_type: type }) => type === 'tool_return_message').tool_return)
   expect(entries.map(({ response }: any) => response)).toEqual([
     ['Ann speaks.'],
     ['May I?', 'Bob is done.'],

@@ -190,7 +190,7 @@ describe('supervisor', () => {
     expect(said[0]).toBe('Max tool_call send_message_to_all_agents_in_group')
     expect(said.slice(1, 3).toSorted()).toEqual(['Ann assistant Fine.', 'Cyd assistant Well.'])
     expect(said.at(-1)).toBe('Max assistant All reported.')
-    const [returned] = messages.filter(({ message_type: type }) => type === 'tool_return_message')
+    const returned = messages.find(({ message_type: type }) => type === 'tool_return_message')
     expect(JSON.parse(returned.tool_return)).toEqual([
       { agent_id: agent_ids[0], name: 'Ann', response: ['Fine.'] },
       { agent_id: agent_ids[1], name: 'Bob', response: [] },

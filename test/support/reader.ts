@@ -74,10 +74,11 @@ export async function openReader(url: string, { method = 'GET', body, headers, o
   const ended = new Promise<ReaderEnd>((resolve) =>
     response.once('close', () => resolve(closed ? 'closed' : response.complete ? 'end' : 'cut')),
   )
-  void ended.then((how) => {
+  void (async () => {
+    const how = await ended
     for (const wait of waiting)
       wait.settle(new Error(`the stream ended (${how}) after ${seen.length} frames: ${seen.at(-1)?.text}`))
-  })
+  })()
 
   return {
     status: response.statusCode!,

@@ -186,9 +186,11 @@ describe('JavaScript', () => {
     })
     for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
     delay.disable()
-    console.info(`event-loop delay beside ${often.length} hostile tools: p99 ${Math.round(delay.percentile(99) / 1e6)} ms`)
-    // A figure for the reader; what is held is that the loop went on turning. One that was blocked is looked at a few times.
+    const p99Ms = delay.percentile(99) / 1e6
+    console.info(`event-loop delay beside ${often.length} hostile tools: p99 ${Math.round(p99Ms)} ms`)
+    // The bound is a time, so it is held where a machine is given to it: CHECK_BOUNDS=1. Everywhere, the loop goes on turning.
     expect(delay.count).toBeGreaterThan(100)
+    if (process.env['CHECK_BOUNDS']) expect(p99Ms).toBeLessThan(50)
   })
 
   test('each of many calls ends by itself', async () => {
