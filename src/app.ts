@@ -9,6 +9,7 @@ import { agentRoutes } from './routes/agents.ts'
 import { agentToolRoutes } from './routes/agent-tools.ts'
 import { blockRoutes } from './routes/blocks.ts'
 import { groupMessageRoutes } from './routes/group-messages.ts'
+import { groupStreamRoutes } from './routes/group-stream.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { healthRoutes } from './routes/health.ts'
 import { modelRoutes } from './routes/models.ts'
@@ -63,6 +64,7 @@ export function createApp(services: Services) {
     .route('/blocks', blockRoutes(services))
     .route('/groups', groupRoutes(services))
     .route('/groups', groupMessageRoutes(services))
+    .route('/groups', groupStreamRoutes(services))
     .route('/models', modelRoutes(services))
     .route('/runs', runRoutes(services))
     .route('/tools', toolRoutes(services))

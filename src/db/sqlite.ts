@@ -8,6 +8,7 @@ import type { Db } from './db.ts'
 import { agentQueries } from './agents.ts'
 import { blockQueries } from './blocks.ts'
 import { frameQueries } from './frames.ts'
+import { groupRunQueries } from './group-runs.ts'
 import { groupQueries } from './groups.ts'
 import { memoryQueries } from './memory.ts'
 import { messageQueries } from './messages.ts'
@@ -58,6 +59,7 @@ export function openSqlite(url: string, migrations: string): Store {
     ...searchQueries(db),
     ...passageQueries(db),
     ...runQueries(db),
+    ...groupRunQueries(db),
     ...frameQueries(db),
     async ready() {
       return raw.open && db.write(() => true)

@@ -13,7 +13,8 @@ import type { ListToolsQuery, Tool, ToolRule } from '../wire/tool.ts'
  * route may ask for takes the tenant first; a find throws NotFound for what is unknown or another tenant's. Each verb is one
  * transaction.
  */
-export interface Store extends Agents, Blocks, Memory, Tools, Groups, Messages, Searches, Passages, Runs, Frames, Tenants {
+export interface Store
+  extends Agents, Blocks, Memory, Tools, Groups, Messages, Searches, Passages, Runs, GroupRuns, Frames, Tenants {
   /** True when a write would go through; for the readiness check. */
   ready(): Promise<boolean>
   close(): Promise<void>
@@ -343,6 +344,9 @@ export interface RunError {
   message: string
 }
 
+/** What a group's feed needs of a run. */
+export type FeedRun = Pick<RunRow, 'seq' | 'id' | 'status'>
+
 export interface NewRun {
   id: string
   agentId: string
@@ -473,6 +477,15 @@ export interface Runs {
    * @returns false when it had ended already; then nothing is changed
    */
   endRun(runId: string, end: RunEnd, last: Segment, after?: Afterwards): Promise<boolean>
+}
+
+export interface GroupRuns {
+  /** @throws {NotFound} when it is none of the group's */
+  findGroupRun(tenant: string, groupId: string, number: number): Promise<FeedRun>
+  /** The group's run with the lowest number above `number`. */
+  nextGroupRun(groupId: string, number: number): Promise<FeedRun | undefined>
+  /** The group's run that works now, else its last one. */
+  currentGroupRun(groupId: string): Promise<FeedRun | undefined>
 }
 
 /** Consecutive frames of a run, `first` and on. */

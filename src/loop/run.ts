@@ -239,6 +239,7 @@ export class Runs {
       const admitted = { ...run, admission, background, runType }
       return await store.admitRun(tenant, admitted, targetsOf(asked), rows, frames, asked.answering)
     })
+    if (groupId !== null) log.announce(groupId)
     this.#launch({ ...run, seq, tenant, admission })
     return await store.findRun(tenant, run.id)
   }

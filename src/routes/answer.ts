@@ -25,7 +25,8 @@ export function answerEvents(
 ) {
   const fern = run.groupId !== null && c.req.header('x-fern-language') !== undefined
   const view = viewFor({ includePings: pings, types: run.admission.request.include_return_message_types, fern })
-  return answerStream(c, log, { run, after, keepaliveMs: config.keepaliveMs, pings: pings && !fern, view, closing })
+  const pages = (signal: AbortSignal) => tail(log, run.seq, after, { silenceMs: config.keepaliveMs, signal })
+  return answerStream(c, { pages, runOf: () => run.id, runId: run.id, pings: pings && !fern, view, closing })
 }
 
 /** The same stream, collected; a run that failed is answered with the status of its cause (design §5 row 8). */

@@ -155,8 +155,14 @@ export class RunLog {
     return run ? { last: run.tailFirst + run.tail.length - 1, final: false } : await this.#frames.lastSealed(number)
   }
 
-  watch(number: number, silenceMs: number, signal: AbortSignal): Growth {
-    return this.#wake.watch(number, silenceMs, signal)
+  /** Hears that a run grows, by its number, or that a group has a new run, by the group's id. */
+  watch(what: number | string, silenceMs: number, signal: AbortSignal): Growth {
+    return this.#wake.watch(what, silenceMs, signal)
+  }
+
+  /** Tells who watches a group that it has a new run, which has begun. */
+  announce(group: string): void {
+    this.#wake.ring(group)
   }
 
   /**

@@ -3,16 +3,16 @@ import type { HttpBindings } from '@hono/node-server'
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { type Ping, wireDate } from '../wire/message.ts'
-import type { RunLog } from './log.ts'
-import { tail } from './tail.ts'
+import type { Page } from './log.ts'
 import type { View } from './views.ts'
 
-export interface SseOptions {
-  run: { seq: number; id: string }
-  /** The first frame sent is the one after it. */
-  after: number
-  /** Silence before a keepalive. */
-  keepaliveMs: number
+export interface SseOptions<P extends Page> {
+  /** What goes out, e.g. a tail; an empty page that is not the final one is silence. It ends, too, when the signal aborts. */
+  pages: (signal: AbortSignal) => AsyncIterable<P>
+  /** The run whose silence a page is, if any. */
+  runOf: (page: P) => string | null
+  /** The one run that it is all about. */
+  runId?: string
   /** A keepalive is a ping frame, else a comment, which no client shows. */
   pings: boolean
   view: View | undefined
@@ -24,22 +24,22 @@ export interface SseOptions {
 const STALL_MS = 60_000
 
 /**
- * Answers with a run's frames as Server-Sent Events. Writes to node's own response: a web stream costs 1.6 times as much per
+ * Answers with stored frames as Server-Sent Events. Writes to node's own response: a web stream costs 1.6 times as much per
  * token (performance.md §3). The reader that goes away stops the reading, never the run.
  */
-export function answerStream(c: { env: HttpBindings; res: Response }, log: RunLog, options: SseOptions): Response {
+export function answerStream<P extends Page>(c: { env: HttpBindings; res: Response }, options: SseOptions<P>): Response {
   const out = c.env.outgoing
   out.writeHead(200, {
     ...Object.fromEntries(c.res.headers), // CORS
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
     'x-accel-buffering': 'no',
-    'x-letta-run-id': options.run.id,
+    ...(options.runId !== undefined && { 'x-letta-run-id': options.runId }),
   })
   out.flushHeaders()
   const gone = new AbortController()
   out.once('close', () => gone.abort())
-  pump(out, log, options, gone.signal).catch((error: unknown) => {
+  pump(out, options, gone.signal).catch((error: unknown) => {
     // The head is sent: a cut connection is the only way to say "come back".
     console.error(error)
     out.destroy()
@@ -57,15 +57,14 @@ function alreadySent(): Response {
   return mark
 }
 
-async function pump(
+async function pump<P extends Page>(
   out: ServerResponse,
-  log: RunLog,
-  { run, after, keepaliveMs, pings, view, closing }: SseOptions,
+  { pages, runOf, pings, view, closing }: SseOptions<P>,
   gone: AbortSignal,
 ) {
   const signal = AbortSignal.any([gone, closing])
-  for await (const page of tail(log, run.seq, after, { silenceMs: keepaliveMs, signal })) {
-    const text = page.text === '' && !page.final ? keepalive(run.id, page.last, pings) : view ? view(page.text) : page.text
+  for await (const page of pages(signal)) {
+    const text = page.text === '' && !page.final ? keepalive(runOf(page), page.last, pings) : view ? view(page.text) : page.text
     if (text !== '' && !out.write(text)) await drained(out, signal)
   }
   if (gone.aborted) return
@@ -73,13 +72,13 @@ async function pump(
 }
 
 /** A ping that is not stored: it has no `id:` line, and carries the last number (streaming.md §1.3). */
-function keepalive(runId: string, last: number, pings: boolean): string {
+function keepalive(runId: string | null, last: number, pings: boolean): string {
   if (!pings) return ': keep-alive\n\n'
-  return `data: ${JSON.stringify({ ...ping(runId), seq_id: last } satisfies Ping)}\n\n`
+  return `data: ${JSON.stringify({ ...ping(runId), seq_id: runId === null ? null : last } satisfies Ping)}\n\n`
 }
 
 /** Tells a client its run's id before anything else is said. */
-export const ping = (runId: string): Ping => ({
+export const ping = (runId: string | null): Ping => ({
   id: `ping-${randomUUID()}`,
   date: wireDate(Date.now()),
   name: null,

@@ -1,21 +1,24 @@
-/** Says "this run has grown" to whoever waits for it. In-process today; a second node would ring it through the store. */
+/**
+ * Says "this run has grown", or "this group has a new run", to whoever waits for it. In-process today; a second node would ring it
+ * through the store. A run goes by its number, a group by its id.
+ */
 export class Wake {
-  readonly #watchers = new Map<number, Set<Growth>>()
+  readonly #watchers = new Map<number | string, Set<Growth>>()
 
-  /** From now on every ring for `run` reaches the watcher, whether it is waiting or not. Close it when done. */
-  watch(run: number, silenceMs: number, signal: AbortSignal): Growth {
-    let watchers = this.#watchers.get(run)
-    if (!watchers) this.#watchers.set(run, (watchers = new Set()))
+  /** From now on every ring for `what` reaches the watcher, whether it is waiting or not. Close it when done. */
+  watch(what: number | string, silenceMs: number, signal: AbortSignal): Growth {
+    let watchers = this.#watchers.get(what)
+    if (!watchers) this.#watchers.set(what, (watchers = new Set()))
     const growth = new Growth(silenceMs, signal, () => {
       watchers.delete(growth)
-      if (watchers.size === 0 && this.#watchers.get(run) === watchers) this.#watchers.delete(run)
+      if (watchers.size === 0 && this.#watchers.get(what) === watchers) this.#watchers.delete(what)
     })
     watchers.add(growth)
     return growth
   }
 
-  ring(run: number): void {
-    const watchers = this.#watchers.get(run)
+  ring(what: number | string): void {
+    const watchers = this.#watchers.get(what)
     if (watchers) for (const growth of watchers) growth.ring()
   }
 }
@@ -36,7 +39,7 @@ export class Growth {
     signal.addEventListener('abort', this.#giveUp, { once: true })
   }
 
-  /** Resolves true when the run has grown, false after `silenceMs` without or when the signal aborts. */
+  /** Resolves true when the bell has rung, false after `silenceMs` without or when the signal aborts. */
   next(): Promise<boolean> {
     if (this.#rung || this.#signal.aborted) {
       const grown = this.#rung

@@ -147,3 +147,9 @@ export const ResumeQuery = z.object({
     .default(0),
   include_pings: z.stringbool().default(true),
 })
+
+/** `GET /v1/groups/{group_id}/stream`. */
+export const FeedQuery = z.object({
+  starting_after: Name.optional().describe('The `id` of an event of this feed, `<run number>.<seq>`: only what comes after it'),
+  include_pings: z.stringbool().default(true),
+})
