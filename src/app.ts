@@ -1,9 +1,10 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { authenticate } from './auth.ts'
 import { asRefusal, TooLarge, WrongContentType } from './errors.ts'
+import { logger } from './logger.ts'
 import { agentMessageRoutes } from './routes/agent-messages.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { agentToolRoutes } from './routes/agent-tools.ts'
@@ -23,14 +24,20 @@ export function createApp(services: Services) {
   // Not strict: both spellings of the trailing slash are the same route (groups.md §1.5).
   const app = new Hono<Caller>({ strict: false })
   app.onError((error, c) => {
-    if (error instanceof HTTPException) return c.json({ detail: error.message }, error.status)
+    if (error instanceof HTTPException) {
+      logRefused(c, error.status, error.message)
+      return c.json({ detail: error.message }, error.status)
+    }
     const refusal = asRefusal(error)
-    if (refusal !== error) console.error(error)
+    logRefused(c, refusal.status, refusal.message, refusal === error ? undefined : error)
     c.header('x-should-retry', String(refusal.retryable))
     if (refusal.retryable) c.header('retry-after', '1')
     return c.json(refusal.body(), refusal.status)
   })
-  app.notFound((c) => c.json({ detail: 'Not Found' }, 404))
+  app.notFound((c) => {
+    logRefused(c, 404, 'Not Found')
+    return c.json({ detail: 'Not Found' }, 404)
+  })
   app.use(cors({ origin: config.corsOrigins, exposeHeaders: ['x-letta-run-id', 'retry-after'] }))
   const limit = config.bodyLimitBytes
   app.use(
@@ -69,4 +76,11 @@ export function createApp(services: Services) {
     .route('/runs', runRoutes(services))
     .route('/tools', toolRoutes(services))
   return app.route('/v1', v1).route('/latest', v1)
+}
+
+/** One line per request that was refused or failed. The query stays out: it may hold a ticket. */
+function logRefused(c: Context<Caller>, status: number, reason: string, error?: unknown) {
+  const { method, path } = c.req
+  const level = status === 500 ? 'error' : status > 500 || [401, 403, 429].includes(status) ? 'warn' : 'info'
+  logger[level]({ method, path, status, tenant: c.var.tenant, ...(error !== undefined && { err: error }) }, reason)
 }

@@ -16,6 +16,7 @@ const compatible = {
   lmstudio: { key: [], url: ['LMSTUDIO_BASE_URL'], at: undefined },
 } as const
 
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const text = z.string().optional()
 const hostPort = z
   .string()
@@ -97,6 +98,7 @@ const Env = z.object({
     .int()
     .positive()
     .default(20 * 1024 * 1024),
+  ROUNDTABLE_LOG_LEVEL: z.enum(logLevels).default('info'),
   ROUNDTABLE_APPROVAL_SECONDS: z.coerce.number().positive().optional(),
 })
 
@@ -128,6 +130,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       `Bad settings:\nHOST=${data.HOST} is open to others: set LETTA_SERVER_SECURE=true and LETTA_SERVER_PASSWORD first`,
     )
   }
+  const providers = providersOf(given)
+  const mcpServers = mcpServersOf(data.ROUNDTABLE_MCP_SERVERS, given['PATH'])
   return Object.freeze({
     host: data.HOST,
     port: data.PORT,
@@ -155,19 +159,26 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     customTools: data.ROUNDTABLE_CUSTOM_TOOLS,
     toolMs: data.ROUNDTABLE_TOOL_SECONDS * 1000,
     toolMemoryBytes: data.ROUNDTABLE_TOOL_MEMORY_MB * 1024 * 1024,
-    mcpServers: Object.entries(data.ROUNDTABLE_MCP_SERVERS).map(([name, server]): McpServerSettings => {
-      if ('url' in server) return { kind: 'http', name, ...server }
-      return {
-        kind: 'stdio',
-        name,
-        ...server,
-        env: { ...(given['PATH'] !== undefined && { PATH: given['PATH'] }), ...server.env },
-      }
-    }),
+    mcpServers,
     mcpCallMs: data.ROUNDTABLE_MCP_SECONDS * 1000,
-    providers: providersOf(given),
+    providers,
+    logLevel: data.ROUNDTABLE_LOG_LEVEL,
+    /** What must never be shown, whatever quotes it. */
+    secrets: [
+      ...(password === undefined ? [] : [password]),
+      ...providers.flatMap(({ apiKey }) => apiKey ?? []),
+      ...Object.values(data.ROUNDTABLE_MCP_SERVERS).flatMap((server) =>
+        Object.values('url' in server ? server.headers : server.env),
+      ),
+    ],
   })
 }
+
+const mcpServersOf = (servers: z.infer<typeof McpServers>, path: string | undefined) =>
+  Object.entries(servers).map(([name, server]): McpServerSettings => {
+    if ('url' in server) return { kind: 'http', name, ...server }
+    return { kind: 'stdio', name, ...server, env: { ...(path !== undefined && { PATH: path }), ...server.env } }
+  })
 
 const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
 

@@ -1,14 +1,18 @@
 import { readConfig } from './config.ts'
+import { announce, flushLogs, logger, logTo } from './logger.ts'
 import { type RunningServer, startServer } from './server.ts'
+import { stdoutSink } from './stdout.ts'
 
 /** The process: settings, a server, and its graceful end. */
 async function main() {
   const config = readConfig()
+  logTo(stdoutSink())
+  logger.level = config.logLevel
   const server = await startServer(config, new URL('../migrations/sqlite', import.meta.url).pathname)
   onSignal(server)
-  console.log(`Roundtable listens at ${server.url}`)
+  announce(`Roundtable listens at ${server.url}`)
   if (server.demoGroup) {
-    console.log(`Try it:  curl -N ${server.url}/v1/groups/${server.demoGroup}/messages/stream \\
+    announce(`Try it:  curl -N ${server.url}/v1/groups/${server.demoGroup}/messages/stream \\
   -H 'content-type: application/json' -d '{"input": "Where shall we go for a weekend?", "stream_tokens": true}'`)
   }
 }
@@ -19,7 +23,10 @@ function onSignal(server: RunningServer) {
   const stop = () => {
     if (stopping) process.exit(1)
     stopping = true
-    server.close().then(() => process.exit(0), fail)
+    server
+      .close()
+      .then(() => flushLogs())
+      .then(() => process.exit(0), fail)
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)

@@ -13,6 +13,8 @@ import { guardedFetch } from './llm/guarded-fetch.ts'
 import { sendBetween } from './loop/between.ts'
 import { imageResolver } from './loop/images.ts'
 import { Runs } from './loop/run.ts'
+import { hideInLogs } from './logger.ts'
+import { logRunEnd } from './observe/run-line.ts'
 import { RunLog } from './stream/log.ts'
 import { agentTools } from './tools/agents.ts'
 import { createTools } from './tools/index.ts'
@@ -34,6 +36,7 @@ const READERS_MS = 1000
  * @param migrations the folder of the generated migrations
  */
 export async function startServer(config: Config, migrations: string): Promise<RunningServer> {
+  hideInLogs(config.secrets)
   const store = openSqlite(config.databaseUrl, migrations)
   const providers = createProviders(config.providers, config)
   const log = new RunLog(store)
@@ -44,7 +47,8 @@ export async function startServer(config: Config, migrations: string): Promise<R
   const tools = await createTools({ config, store, tenant: DEFAULT_TENANT, more, embed })
   const fetcher = guardedFetch(config.fetch)
   const resolveImages = imageResolver({ fetcher, limitBytes: config.fetch.limitBytes })
-  const runs: Runs = new Runs({ ...config, store, log, providers, tools, resolveImages })
+  const watcher = { runEnded: logRunEnd }
+  const runs: Runs = new Runs({ ...config, store, log, providers, tools, resolveImages, watcher })
   await runs.recover()
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()

@@ -9,20 +9,22 @@ import { describe, expect, test } from 'vitest'
 /** What a folder of src may import beside itself. `config:type` is its types only. */
 const allowed: Record<string, string[]> = {
   wire: [],
-  db: ['wire', 'errors'],
-  llm: ['wire', 'errors', 'config:type'],
-  tools: ['db', 'wire', 'errors', 'config:type'],
-  stream: ['db', 'wire', 'errors'],
-  loop: ['stream', 'llm', 'tools', 'db', 'wire', 'errors'],
+  db: ['wire', 'errors', 'logger'],
+  llm: ['wire', 'errors', 'logger', 'config:type'],
+  tools: ['db', 'wire', 'errors', 'logger', 'config:type'],
+  stream: ['db', 'wire', 'errors', 'logger'],
+  loop: ['stream', 'llm', 'tools', 'db', 'wire', 'errors', 'logger'],
   routes: ['services', 'loop', 'stream', 'tools', 'llm', 'db', 'wire', 'errors'],
   services: ['config:type', 'loop', 'stream', 'tools', 'llm', 'db'],
   errors: ['wire'],
+  logger: [],
+  observe: ['logger', 'loop', 'db', 'wire'],
   config: [],
   auth: ['services', 'db', 'wire', 'errors', 'config:type'],
 }
 
 /** Who puts the parts together, and may know them all. */
-const composers = new Set(['app', 'demo', 'server', 'main'])
+const composers = new Set(['app', 'demo', 'server', 'main', 'stdout'])
 
 /** Packages that only one folder, or file, may know. */
 const confined: [packages: RegExp, owner: string][] = [

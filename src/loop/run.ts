@@ -10,6 +10,7 @@ import {
   StorageTrouble,
 } from '../errors.ts'
 import type { Providers } from '../llm/index.ts'
+import { logger } from '../logger.ts'
 import type { RunLog } from '../stream/log.ts'
 import { ping } from '../stream/sse.ts'
 import type { ToolSource } from '../tools/tool.ts'
@@ -38,6 +39,7 @@ import { managers } from './managers/index.ts'
 import type { Ending } from './managers/manager.ts'
 import type { Scene } from './scene.ts'
 import { totalUsage } from './usage.ts'
+import type { RunWatcher } from './watcher.ts'
 
 export interface RunsOptions {
   store: Store
@@ -45,6 +47,7 @@ export interface RunsOptions {
   providers: Providers
   tools: ToolSource
   resolveImages: ResolveImages
+  watcher: RunWatcher
   /** What runs may take to end when the server goes down. */
   shutdownMs: number
   /** Until a call that waits for an answer is given up; undefined = never. */
@@ -250,7 +253,7 @@ export class Runs {
       try {
         await this.#execute(run, abort.signal)
       } catch (error) {
-        console.error(error)
+        logger.error({ err: error, run: run.id }, 'A run could not be ended')
       }
       this.#live.delete(run.id)
       await this.#startWaiting()
@@ -272,7 +275,9 @@ export class Runs {
         try {
           if (this.#closing || !(await this.#start(run))) this.#waiting.push(run)
         } catch (error) {
-          await this.#end(run, failed(error), { durationMs: 0, firstFrameMs: null }).catch(console.error)
+          await this.#end(run, failed(error), { durationMs: 0, firstFrameMs: null }).catch((failure: unknown) =>
+            logger.error({ err: failure, run: run.id }, 'A run could not be ended'),
+          )
         }
       }
     })
@@ -349,13 +354,13 @@ export class Runs {
     timing: Timing,
     journal?: Journal,
   ): Promise<void> {
-    const { store, log } = this.#options
+    const { store, log, watcher } = this.#options
     const status = statusOf(stop)
     // Background work must not hurt what was said (design §5 row 17).
     const after =
       status === 'completed' && stop !== 'requires_approval'
         ? await afterwardsOf(store, run).catch((failure: unknown) => {
-            console.error(failure)
+            logger.error({ err: failure, run: run.id }, 'The work after a run could not be planned')
             return undefined
           })
         : undefined
@@ -374,6 +379,7 @@ export class Runs {
       for (const { id } of after?.runs ?? []) this.#await(await store.findRun(run.tenant, id))
       return ended
     })
+    watcher.runEnded(run, end, journal?.usages ?? [])
   }
 }
 
@@ -383,7 +389,7 @@ type Timing = Pick<RunEnd, 'durationMs' | 'firstFrameMs'>
 /** How an error ends a run, and what it says to one who asked for JSON. */
 function failed(error: unknown): Ending & { error: RunError } {
   const refusal = asRefusal(error)
-  if (refusal !== error) console.error(error)
+  if (refusal !== error) logger.error({ err: error }, 'A run failed inside the server')
   const { status, stopReason, errorType, message } = refusal
   return { stop: stopReason, endedBy: null, error: { status, body: refusal.body(), error_type: errorType, message } }
 }

@@ -1,5 +1,6 @@
 import type { CallPart, Recorded, Returned } from '../db/store.ts'
 import { SystemPromptTooLong } from '../llm/errors.ts'
+import { logger } from '../logger.ts'
 import type { StopReasonType } from '../wire/run.ts'
 import { settle } from './approvals.ts'
 import { makeRoom } from './context.ts'
@@ -78,7 +79,7 @@ async function* tidyUp(scene: Scene, at: At, { usage, contextWindow: window }: R
     scene.signal.throwIfAborted()
     if (error instanceof SystemPromptTooLong) throw error
     // The next step tries again, when the provider refuses.
-    console.error(error)
+    logger.error({ err: error, agent: at.agentId }, 'Older messages could not be summarised')
   }
 }
 

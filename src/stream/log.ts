@@ -1,5 +1,6 @@
 import type { Frames, LogRow, NewFrames, Segment } from '../db/store.ts'
 import { StorageTrouble } from '../errors.ts'
+import { logger } from '../logger.ts'
 import type { Frame } from '../wire/message.ts'
 import { doneFrame, frame, skipFrames, splitFrames } from './frame.ts'
 import { type Growth, Wake } from './wake.ts'
@@ -295,7 +296,7 @@ export class RunLog {
         return await work()
       } catch (error) {
         if (!passes(error)) throw error
-        if (!reported) console.error('Storage takes nothing, waiting for it:', error)
+        if (!reported) logger.error({ err: error }, 'Storage takes nothing; runs wait for it')
         reported = true
         await new Promise((resolve) => setTimeout(resolve, this.#options.retryMs))
       }

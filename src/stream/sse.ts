@@ -2,6 +2,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { HttpBindings } from '@hono/node-server'
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import { logger } from '../logger.ts'
 import { type Ping, wireDate } from '../wire/message.ts'
 import type { Page } from './log.ts'
 import type { View } from './views.ts'
@@ -41,7 +42,7 @@ export function answerStream<P extends Page>(c: { env: HttpBindings; res: Respon
   out.once('close', () => gone.abort())
   pump(out, options, gone.signal).catch((error: unknown) => {
     // The head is sent: a cut connection is the only way to say "come back".
-    console.error(error)
+    logger.error({ err: error, run: options.runId }, 'A reader was cut off')
     out.destroy()
   })
   return alreadySent()

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { Refusal, RunBusy } from '../errors.ts'
+import { logger } from '../logger.ts'
 import { type AgentState, ListAgentsQuery } from '../wire/agent.ts'
 import { type BuiltinTool, stringArg, ToolError, type ToolCallContext } from './tool.ts'
 import { type Wait, Waits } from './waits.ts'
@@ -118,7 +119,8 @@ export function agentTools(send: SendToAgent, { retryMs = 100 } = {}): BuiltinTo
       return reply(id, said)
     } catch (error) {
       context.signal.throwIfAborted()
-      if (!(error instanceof ToolError)) console.error(error)
+      if (!(error instanceof ToolError))
+        logger.error({ err: error, agent: id }, 'A message to another agent failed inside the server')
       return { agent_id: id, error: error instanceof ToolError ? error.message : 'It failed inside the server' }
     }
   }

@@ -1,4 +1,5 @@
 import type { FoundPassage, PassageFilter, Vector } from '../db/store.ts'
+import { logger } from '../logger.ts'
 import type { Embed, ToolCallContext } from './tool.ts'
 
 /** Who puts something into an archive, or looks for it. It may be another agent's. */
@@ -68,7 +69,7 @@ async function vectorsOf({ embed, signal }: Archive, texts: string[]): Promise<V
     return vectors.map((values) => ({ model: embed.model ?? '', values }))
   } catch (error) {
     signal.throwIfAborted()
-    console.error('The embedding model failed; the archive goes on by words:', error)
+    logger.warn({ err: error }, 'The embedding model failed; the archive goes on by words')
     return undefined
   }
 }

@@ -1,4 +1,5 @@
 import type { CallPart } from '../db/store.ts'
+import { logger } from '../logger.ts'
 import type { Tool } from '../wire/tool.ts'
 import { checkArguments, checkPrefilled, parseArguments } from './arguments.ts'
 import { isRecord } from './json-schema.ts'
@@ -142,7 +143,7 @@ const MAX_ERROR = 1000
 /** What the model reads of an error; what we did not throw for it keeps its text to the server's log. */
 function failure({ name }: Call, error: unknown): ToolOutput {
   const known = error instanceof ToolError
-  if (!known) console.error(error)
+  if (!known) logger.error({ err: error, tool: name }, 'A tool failed inside the server')
   const reason = known ? error.message : 'it failed inside the server'
   const text = `Error executing function ${name}: ${reason}`.slice(0, MAX_ERROR).toWellFormed()
   return known && error.stdout.length + error.stderr.length > 0

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { McpServerSettings } from '../config.ts'
 import type { NewTool, Store } from '../db/store.ts'
+import { logger } from '../logger.ts'
 import type { Tool } from '../wire/tool.ts'
 import { type ListedTool, McpServer, messageOf } from './mcp-server.ts'
 import { ToolError, type ToolCallContext, type ToolOutput, type ToolSource } from './tool.ts'
@@ -99,7 +100,7 @@ export class McpTools implements ToolSource {
   }
 }
 
-const say = (server: string, what: string) => console.warn(`MCP server ${server}: ${what}`)
+const say = (server: string, what: string) => logger.warn(`MCP server ${server}: ${what}`)
 
 const rowOf = (
   server: string,

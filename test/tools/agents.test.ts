@@ -1,9 +1,10 @@
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { RunRow, Store } from '../../src/db/store.ts'
 import { NotFound, RunBusy } from '../../src/errors.ts'
 import { agentTools, type SendToAgent } from '../../src/tools/agents.ts'
 import { ToolError } from '../../src/tools/tool.ts'
 import type { AgentState, ListAgentsQuery } from '../../src/wire/agent.ts'
+import { captureLogs } from '../support/logs.ts'
 import { emptyStore } from '../db/build.ts'
 import { caller } from './caller.ts'
 
@@ -176,8 +177,7 @@ test.each([AND_WAIT, ASYNC])('a chain of messages comes to an end: %s', async (t
 })
 
 test('all with the tags are asked, but for oneself; what goes wrong with one is its own entry', async () => {
-  const log = vi.spyOn(console, 'error').mockImplementation(() => {})
-  onTestFinished(() => log.mockRestore())
+  const logs = captureLogs()
   const { store, tenant, agent: create } = await emptyStore()
   const [me, both, ill, broken] = await Promise.all(
     [['x', 'y'], ['x', 'y'], ['x', 'z'], ['x', 'y', 'z'], ['y']].map((tags) => create({ tags })),
@@ -201,7 +201,7 @@ test('all with the tags are asked, but for oneself; what goes wrong with one is 
       [broken!.id, { error: 'It failed inside the server' }],
     ]),
   )
-  expect(log).toHaveBeenCalledTimes(1)
+  expect(logs.lines).toMatchObject([{ level: 'error', agent: broken!.id, err: { message: 'secret' } }])
   expect(await ask(['x'], ['z', 'w'])).toEqual(
     new Map<string, object>([
       [ill!.id, { error: `Agent not found: ${ill!.id}` }],

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { defaultLimits, type ExecuteOptions, executeCalls } from '../../src/tools/execute.ts'
 import { ToolError, type ToolCallContext, type ToolOutput, type ToolSource } from '../../src/tools/tool.ts'
 import type { Tool } from '../../src/wire/tool.ts'
+import { captureLogs } from '../support/logs.ts'
 import { caller, tool } from './caller.ts'
 
 type Run = (args: Record<string, unknown>, call: ToolCallContext, tool: Tool) => Promise<ToolOutput> | ToolOutput
@@ -22,12 +23,6 @@ const one = async (run: Run, options: Partial<ExecuteOptions> & { args?: string 
 
 const never = () => Promise.withResolvers<ToolOutput>().promise
 const text = (given: string) => () => ({ text: given })
-
-function silence() {
-  const log = vi.spyOn(console, 'error').mockImplementation(() => {})
-  onTestFinished(() => log.mockRestore())
-  return log
-}
 
 test('a call has its result, with what was printed', async () => {
   const run = vi.fn<Run>(() => ({ text: 'seen', stdout: ['hm'] }))
@@ -51,7 +46,7 @@ test('null for an optional argument is as good as none; where null is allowed, o
 })
 
 test('whatever happens, there is one result for each call, in order', async () => {
-  const log = silence()
+  const logs = captureLogs()
   const kinds = fc.constantFrom('fine', 'wrong', 'broken', 'unknown', 'badly called', 'refused')
   await fc.assert(
     fc.asyncProperty(fc.array(kinds, { maxLength: 40 }), fc.boolean(), async (names, parallel) => {
@@ -73,7 +68,7 @@ test('whatever happens, there is one result for each call, in order', async () =
       expect(JSON.stringify(results)).not.toContain('secret')
     }),
   )
-  expect(log).toHaveBeenCalled()
+  expect(logs.lines).not.toEqual([])
 })
 
 test('neighbours that may run at once do; all others run alone, in order', async () => {
@@ -172,7 +167,7 @@ test('a tool that the agent has not is not found', async () => {
 })
 
 test('what the model can mend it reads, cut; what it cannot stays with us', async () => {
-  const log = silence()
+  const logs = captureLogs()
   const mendable = await one(() => {
     throw new ToolError('x'.repeat(5000), { stdout: ['half done'], stderr: ['trace'] })
   })
@@ -182,11 +177,11 @@ test('what the model can mend it reads, cut; what it cannot stays with us', asyn
     stderr: ['trace'],
   })
   expect((await one(() => Promise.reject(new ToolError('no')))).output.stderr).toEqual(['Error executing function look: no'])
-  expect(log).not.toHaveBeenCalled()
+  expect(logs.lines).toEqual([])
   const error = new Error('password')
   const broken = await one(() => Promise.reject(error))
   expect(broken.output.text).toBe('Error executing function look: it failed inside the server')
-  expect(log).toHaveBeenCalledWith(error)
+  expect(logs.lines).toMatchObject([{ level: 'error', tool: 'look', err: { message: 'password' } }])
 })
 
 test('too long an output is cut, with a note, and never inside a character', async () => {

@@ -10,6 +10,7 @@ import type { Store } from '../../src/db/store.ts'
 import { McpTools } from '../../src/tools/mcp.ts'
 import { ToolError, type ToolCallContext } from '../../src/tools/tool.ts'
 import { ListToolsQuery, type Tool } from '../../src/wire/tool.ts'
+import { captureLogs } from '../support/logs.ts'
 import { emptyStore } from '../db/build.ts'
 import { tempFolder } from '../support/server.ts'
 
@@ -36,7 +37,7 @@ interface Started {
 async function start(servers: McpServerSettings[], { listed = 0, callMs = 20_000 } = {}): Promise<Started> {
   const { store, tenant } = await emptyStore()
   const said: string[] = []
-  vi.spyOn(console, 'warn').mockImplementation((line: string) => void said.push(line))
+  captureLogs('warn', ({ msg }) => said.push(msg))
   const mcp = new McpTools({ servers, callMs, store, tenant })
   onTestFinished(async () => {
     await mcp.close()

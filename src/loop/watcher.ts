@@ -1,0 +1,11 @@
+import type { RunEnd, RunRow, Usage } from '../db/store.ts'
+
+/** Is told what runs do; log lines, counts and traces are made of it. Does not throw, and nobody waits for it. */
+export interface RunWatcher {
+  /** Once for each run, when its end is stored. */
+  runEnded(
+    run: Pick<RunRow, 'id' | 'tenant' | 'groupId' | 'agentId' | 'admission'>,
+    end: RunEnd,
+    usages: readonly Usage[],
+  ): void
+}
