@@ -13,6 +13,7 @@ import { groupMessageRoutes } from './routes/group-messages.ts'
 import { groupStreamRoutes } from './routes/group-stream.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { healthRoutes } from './routes/health.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
 import { runRoutes } from './routes/runs.ts'
 import { toolRoutes } from './routes/tools.ts'
@@ -75,7 +76,8 @@ export function createApp(services: Services) {
     .route('/models', modelRoutes(services))
     .route('/runs', runRoutes(services))
     .route('/tools', toolRoutes(services))
-  return app.route('/v1', v1).route('/latest', v1)
+  if (!config.metricsOpen) app.use('/metrics', authenticate(config, store))
+  return app.route('/metrics', metricsRoutes(services)).route('/v1', v1).route('/latest', v1)
 }
 
 /** One line per request that was refused or failed. The query stays out: it may hold a ticket. */

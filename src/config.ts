@@ -98,6 +98,7 @@ const Env = z.object({
     .int()
     .positive()
     .default(20 * 1024 * 1024),
+  ROUNDTABLE_METRICS_OPEN: flag,
   ROUNDTABLE_LOG_LEVEL: z.enum(logLevels).default('info'),
   ROUNDTABLE_APPROVAL_SECONDS: z.coerce.number().positive().optional(),
 })
@@ -162,6 +163,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     mcpServers,
     mcpCallMs: data.ROUNDTABLE_MCP_SECONDS * 1000,
     providers,
+    /** `/metrics` needs no key. */
+    metricsOpen: data.ROUNDTABLE_METRICS_OPEN,
     logLevel: data.ROUNDTABLE_LOG_LEVEL,
     /** What must never be shown, whatever quotes it. */
     secrets: [

@@ -25,7 +25,7 @@ let secrets: string[] = []
  */
 export const logger: Logger = pino(
   {
-    level: 'warn',
+    level: 'error',
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (level) => ({ level }) },

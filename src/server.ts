@@ -14,6 +14,8 @@ import { sendBetween } from './loop/between.ts'
 import { imageResolver } from './loop/images.ts'
 import { Runs } from './loop/run.ts'
 import { hideInLogs } from './logger.ts'
+import type { RunWatcher } from './loop/watcher.ts'
+import { createMetrics } from './observe/metrics.ts'
 import { logRunEnd } from './observe/run-line.ts'
 import { RunLog } from './stream/log.ts'
 import { agentTools } from './tools/agents.ts'
@@ -39,7 +41,8 @@ export async function startServer(config: Config, migrations: string): Promise<R
   hideInLogs(config.secrets)
   const store = openSqlite(config.databaseUrl, migrations)
   const providers = createProviders(config.providers, config)
-  const log = new RunLog(store)
+  const metrics = createMetrics()
+  const log = new RunLog(store, { onCommit: metrics.committed })
   await store.ensureTenant(DEFAULT_TENANT)
   const more = agentTools(sendBetween(() => runs, store))
   const embed =
@@ -47,12 +50,18 @@ export async function startServer(config: Config, migrations: string): Promise<R
   const tools = await createTools({ config, store, tenant: DEFAULT_TENANT, more, embed })
   const fetcher = guardedFetch(config.fetch)
   const resolveImages = imageResolver({ fetcher, limitBytes: config.fetch.limitBytes })
-  const watcher = { runEnded: logRunEnd }
+  const watcher: RunWatcher = {
+    stepEnded: metrics.watcher.stepEnded,
+    runEnded(...end) {
+      metrics.watcher.runEnded(...end)
+      logRunEnd(...end)
+    },
+  }
   const runs: Runs = new Runs({ ...config, store, log, providers, tools, resolveImages, watcher })
   await runs.recover()
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()
-  const app = createApp({ config, store, log, providers, runs, tools, closing: closing.signal })
+  const app = createApp({ config, store, log, providers, runs, tools, metrics, closing: closing.signal })
   const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }) as Server
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo

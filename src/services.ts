@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import type { Store } from './db/store.ts'
 import type { Providers } from './llm/index.ts'
 import type { Runs } from './loop/run.ts'
+import type { Metrics } from './observe/metrics.ts'
 import type { RunLog } from './stream/log.ts'
 import type { Toolbox } from './tools/index.ts'
 
@@ -14,6 +15,7 @@ export interface Services {
   providers: Providers
   runs: Runs
   tools: Toolbox
+  metrics: Metrics
   /** Aborts when the server goes down: streams tell their readers to come back. */
   closing: AbortSignal
 }

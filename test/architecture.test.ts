@@ -15,10 +15,10 @@ const allowed: Record<string, string[]> = {
   stream: ['db', 'wire', 'errors', 'logger'],
   loop: ['stream', 'llm', 'tools', 'db', 'wire', 'errors', 'logger'],
   routes: ['services', 'loop', 'stream', 'tools', 'llm', 'db', 'wire', 'errors'],
-  services: ['config:type', 'loop', 'stream', 'tools', 'llm', 'db'],
+  services: ['config:type', 'loop', 'stream', 'tools', 'llm', 'db', 'observe'],
   errors: ['wire'],
   logger: [],
-  observe: ['logger', 'loop', 'db', 'wire'],
+  observe: ['logger', 'loop', 'stream', 'db', 'wire'],
   config: [],
   auth: ['services', 'db', 'wire', 'errors', 'config:type'],
 }

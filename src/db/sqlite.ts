@@ -2,7 +2,7 @@ import Database from 'better-sqlite3'
 import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Db } from './db.ts'
 import { agentQueries } from './agents.ts'
@@ -48,6 +48,7 @@ export function openSqlite(url: string, migrations: string): Store {
       }
     },
   }
+  const countLog = raw.prepare<[], number>('SELECT count(*) FROM log').pluck()
   return {
     ...tenantQueries(db),
     ...agentQueries(db),
@@ -64,6 +65,9 @@ export function openSqlite(url: string, migrations: string): Store {
     async ready() {
       return raw.open && db.write(() => true)
     },
+    async sizes() {
+      return { fileBytes: bytesOf(path), walBytes: bytesOf(`${path}-wal`), logRows: countLog.get()! }
+    },
     async close() {
       raw.pragma('optimize')
       raw.close()
@@ -71,6 +75,8 @@ export function openSqlite(url: string, migrations: string): Store {
     },
   }
 }
+
+const bytesOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
 /** Failures of the disk, not of the statement. */
 function troubleOf(error: unknown): StorageTrouble | undefined {

@@ -17,6 +17,8 @@ export interface Store
   extends Agents, Blocks, Memory, Tools, Groups, Messages, Searches, Passages, Runs, GroupRuns, Frames, Tenants {
   /** True when a write would go through; for the readiness check. */
   ready(): Promise<boolean>
+  /** How much there is of the file, its write-ahead log, and the head of the event log. */
+  sizes(): Promise<{ fileBytes: number; walBytes: number; logRows: number }>
   close(): Promise<void>
 }
 

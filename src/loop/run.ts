@@ -131,6 +131,16 @@ export class Runs {
     return Object.fromEntries(await Promise.all(ends))
   }
 
+  /** True when nothing new is taken any more. */
+  get draining(): boolean {
+    return this.#closing
+  }
+
+  /** How much there is to do. */
+  get load(): { live: number; waiting: number } {
+    return { live: this.#live.size, waiting: this.#waiting.length }
+  }
+
   /** Resolves when a run that works in this process has ended; at once for any other. */
   async ended(runId: string): Promise<void> {
     await this.#live.get(runId)?.ended
@@ -320,14 +330,15 @@ export class Runs {
 
   /** Drives the manager's generator to its end. Nothing here depends on who reads. */
   async #execute(run: Executed, signal: AbortSignal): Promise<void> {
-    const { store, log, providers, tools, approvalExpiryMs } = this.#options
+    const { store, log, providers, tools, approvalExpiryMs, watcher } = this.#options
     const { tenant, admission } = run
     const startedAt = performance.now()
     const timing: Timing = { durationMs: 0, firstFrameMs: null }
     const steps = await store.journalOf([...admission.continues, run.id])
-    const journal = new Journal(run.id, steps, admission.request.max_steps, (step, { rows, messages, pending }) =>
-      log.commit(run.seq, messages, (frames) => store.commitStep({ ...step, tenant }, rows, frames, pending)),
-    )
+    const journal = new Journal(run.id, steps, admission.request.max_steps, async (step, { rows, messages, pending }) => {
+      await log.commit(run.seq, messages, (frames) => store.commitStep({ ...step, tenant }, rows, frames, pending))
+      if (step.kind === 'call') watcher.stepEnded(step)
+    })
     const scene: Scene = { ...run, runId: run.id, store, providers, tools, journal, approvalExpiryMs, signal }
     let ending: Ending & { error?: RunError }
     try {

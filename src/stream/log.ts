@@ -26,7 +26,11 @@ interface LiveRun {
   pinned: number
 }
 
+/** Is told of each group commit: how many frames, how long the store took, and since when the oldest of them waited. */
+export type CommitWatcher = (frames: number, commitMs: number, waitedMs: number) => void
+
 export interface RunLogOptions {
+  onCommit?: CommitWatcher
   /** A group commit comes at the end of the event-loop turn when the last one is this old, else when it is (performance.md §1). */
   flushMs?: number
   /** A live run's frames move to a segment when they are this many. */
@@ -61,7 +65,15 @@ export class RunLog {
 
   constructor(frames: Frames, options: RunLogOptions = {}) {
     this.#frames = frames
-    this.#options = { flushMs: 2, segmentChars: 64 * 1024, maxPinnedRows: 4096, maxPending: 1024, retryMs: 1000, ...options }
+    this.#options = {
+      flushMs: 2,
+      segmentChars: 64 * 1024,
+      maxPinnedRows: 4096,
+      maxPending: 1024,
+      retryMs: 1000,
+      onCommit: () => {},
+      ...options,
+    }
   }
 
   /**
@@ -206,24 +218,31 @@ export class RunLog {
   }
 
   async #flushSoon(): Promise<void> {
+    const since = performance.now()
     await new Promise((resolve) => setImmediate(resolve))
     const wait = this.#options.flushMs - (performance.now() - this.#flushedAt)
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
-    await this.#queue(() => this.#flush())
+    await this.#queue(() => this.#flush(since))
   }
 
-  async #flush() {
+  async #flush(since: number) {
     this.#flushing = undefined
     const growing = [...this.#growing]
     this.#growing.clear()
     const batch = growing.map((run) => this.#take(run)).filter(({ frames }) => frames.length > 0)
     if (batch.length === 0) return
+    const begunAt = performance.now()
     const logId = await this.#patiently(
       () => this.#frames.appendFrames(batch),
       () => true,
     )
     this.#flushedAt = performance.now()
-    for (const { run, frames } of batch) this.#committed(this.#running(run), frames, logId)
+    let count = 0
+    for (const { run, frames } of batch) {
+      count += frames.length
+      this.#committed(this.#running(run), frames, logId)
+    }
+    this.#options.onCommit(count, this.#flushedAt - begunAt, this.#flushedAt - since)
     await this.#tidy()
   }
 

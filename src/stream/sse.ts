@@ -24,6 +24,11 @@ export interface SseOptions<P extends Page> {
 /** A reader that takes nothing for so long is cut; it can resume (streaming.md §A.1, I9). */
 const STALL_MS = 60_000
 
+let open = 0
+
+/** How many readers this process has now. */
+export const openReaders = () => open
+
 /**
  * Answers with stored frames as Server-Sent Events. Writes to node's own response: a web stream costs 1.6 times as much per
  * token (performance.md §3). The reader that goes away stops the reading, never the run.
@@ -39,7 +44,11 @@ export function answerStream<P extends Page>(c: { env: HttpBindings; res: Respon
   })
   out.flushHeaders()
   const gone = new AbortController()
-  out.once('close', () => gone.abort())
+  open++
+  out.once('close', () => {
+    open--
+    gone.abort()
+  })
   pump(out, options, gone.signal).catch((error: unknown) => {
     // The head is sent: a cut connection is the only way to say "come back".
     logger.error({ err: error, run: options.runId }, 'A reader was cut off')
