@@ -166,16 +166,25 @@ export class ShuttingDown extends Refusal {
   }
 }
 
-/** The disk is full, read-only or held by somebody else: nothing was stored, the same may be tried again (faults.md F17, F26). */
+/** Storage does not take what it should: nothing was stored (faults.md F17, F19, F26). */
 export class StorageTrouble extends Refusal {
   override readonly status: 503 | 507
   override readonly errorType: string
   override readonly retryable = true
-  constructor(kind: 'full' | 'busy', cause: unknown) {
-    super(kind === 'full' ? 'Storage takes no more data' : 'Storage is busy', {}, { cause })
+  readonly kind: 'full' | 'busy' | 'failed'
+  constructor(kind: StorageTrouble['kind'], cause: unknown) {
+    const errorType = `storage_${kind}`
+    super(troubles[kind], { error_type: errorType }, { cause })
+    this.kind = kind
     this.status = kind === 'full' ? 507 : 503
-    this.errorType = `storage_${kind}`
+    this.errorType = errorType
   }
+}
+
+const troubles = {
+  full: 'Storage takes no more data: nothing was stored, send again when there is room',
+  busy: 'Storage is held by another process: nothing was stored, send again in a moment',
+  failed: 'Storage has failed, and the server ends: nothing was stored',
 }
 
 /** What was not thrown by us: its text stays in the log. */

@@ -10,6 +10,7 @@ async function main() {
   logger.level = config.logLevel
   const server = await startServer(config, new URL('../migrations/sqlite', import.meta.url).pathname)
   onSignal(server)
+  void server.failed.then(fail)
   announce(`Roundtable listens at ${server.url}`)
   if (server.demoGroup) {
     announce(`Try it:  curl -N ${server.url}/v1/groups/${server.demoGroup}/messages/stream \\

@@ -2,6 +2,7 @@ import { serve } from '@hono/node-server'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp } from './app.ts'
 import { DEFAULT_TENANT } from './auth.ts'
 import type { Config } from './config.ts'
@@ -25,12 +26,17 @@ export interface RunningServer {
   url: string
   /** The demo group's id, if it is there. */
   demoGroup: string | undefined
+  /** Resolves when storage has failed, with what to tell the operator: readers are gone, and the process has to end. */
+  failed: Promise<Error>
   /** Takes nothing new, lets runs and readers come to their end for a while, and frees everything. */
   close(): Promise<void>
 }
 
 /** How long readers may take to come to the end once all runs have ended. */
 const READERS_MS = 1000
+
+/** What answers have to leave the process when storage has failed; and what the end of a run has when the disk is full. */
+const GRACE_MS = 250
 
 /**
  * Store → what an earlier process left open is ended → app → listening.
@@ -65,13 +71,24 @@ export async function startServer(config: Config, migrations: string): Promise<R
   const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }) as Server
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo
+  const failed = once(store.failed, 'abort').then(async () => {
+    closing.abort()
+    server.close()
+    await sleep(GRACE_MS)
+    server.closeAllConnections()
+    return store.failed.reason as Error
+  })
   return {
     url: `http://${address.includes(':') ? `[${address}]` : address}:${port}`,
     demoGroup,
+    failed,
     async close() {
       const closed = once(server, 'close')
       server.close()
+      // On a full disk no run comes to its end: it goes on after the next start.
+      const giveUp = setTimeout(() => log.giveUp(), config.shutdownMs + GRACE_MS)
       await runs.drain()
+      clearTimeout(giveUp)
       // Every run has its end now, and readers come to it by themselves; those that do not are told to come back, then cut.
       const sweep = setInterval(() => server.closeIdleConnections(), 20)
       const tell = setTimeout(() => closing.abort(), READERS_MS)

@@ -97,7 +97,7 @@ export const agentQueries = (db: Db): Agents => {
       })
     },
     async deleteAgent(tenant, id) {
-      db.write(() => {
+      await db.write(() => {
         reads.findRow(tenant, id)
         refuseBusy(id)
         const managed = orm.select().from(groups).where(eq(groups.managerAgentId, id)).get()

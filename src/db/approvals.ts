@@ -60,7 +60,7 @@ export const approvalQueries = (db: Db): Verbs => {
       return found?.[0] ?? undefined
     },
     async cancelApprovals(tenant, ids, rows) {
-      write(() => {
+      await write(() => {
         settle(tenant, ids, { status: 'cancelled' })
         const waiting = orm.select({ runId: approvals.runId }).from(approvals).where(inArray(approvals.id, ids))
         orm.update(runs).set({ status: 'cancelled', stopReason: 'cancelled' }).where(inArray(runs.id, waiting)).run()

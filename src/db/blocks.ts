@@ -72,19 +72,19 @@ export const blockQueries = (db: Db): Blocks => {
       })
     },
     async deleteBlock(tenant, id) {
-      db.write(() => {
+      await db.write(() => {
         links.findLinkable(tenant, id)
         orm.delete(blocks).where(eq(blocks.id, id)).run()
       })
     },
     async attachBlock(tenant, agentId, blockId) {
-      db.write(() => {
+      await db.write(() => {
         requireAgent(tenant, agentId)
         links.link(agentId, links.findLinkable(tenant, blockId))
       })
     },
     async detachBlock(tenant, agentId, blockId) {
-      db.write(() => {
+      await db.write(() => {
         requireAgent(tenant, agentId)
         links.findLinkable(tenant, blockId)
         if (!links.unlink(agentId, blockId)) throw new NotFound('block of this agent', blockId)

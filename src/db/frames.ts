@@ -14,11 +14,11 @@ export const frameQueries = ({ orm, raw, write }: Db): Frames => {
       return write(() => appendTo(insertLog, batch))
     },
     async seal(moved) {
-      write(() => orm.insert(segments).values(moved).run())
+      await write(() => orm.insert(segments).values(moved).run())
     },
     async trimLog(logId) {
       // The newest row stays: SQLite would give its id again, and ids must rise.
-      write(() =>
+      await write(() =>
         orm
           .delete(log)
           .where(and(lt(log.id, logId), lt(log.id, sql`(SELECT max(id) FROM log)`)))

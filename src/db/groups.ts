@@ -96,7 +96,7 @@ export const groupQueries = (db: Db): Groups => {
       })
     },
     async deleteGroup(tenant, id) {
-      db.write(() => {
+      await db.write(() => {
         const row = findRow(tenant, id)
         refuseBusy(id)
         orm.delete(groups).where(eq(groups.id, id)).run()
@@ -104,7 +104,7 @@ export const groupQueries = (db: Db): Groups => {
       })
     },
     async attachGroupBlock(tenant, groupId, blockId) {
-      db.write(() => {
+      await db.write(() => {
         const row = findRow(tenant, groupId)
         const before = sharingOf(row)
         links.findLinkable(tenant, blockId)
@@ -113,7 +113,7 @@ export const groupQueries = (db: Db): Groups => {
       })
     },
     async detachGroupBlock(tenant, groupId, blockId) {
-      db.write(() => {
+      await db.write(() => {
         const row = findRow(tenant, groupId)
         const before = sharingOf(row)
         links.findLinkable(tenant, blockId)

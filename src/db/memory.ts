@@ -13,7 +13,7 @@ export const memoryQueries = (db: Db): Memory => {
   const links = blockLinks(db)
   return {
     async changeMemory(tenant, agentId, plan) {
-      db.write(() => {
+      await db.write(() => {
         const own = and(eq(agents.tenant, tenant), eq(agents.id, agentId))
         if (!orm.select({ id: agents.id }).from(agents).where(own).get()) throw new NotFound('agent', agentId)
         const held = orm

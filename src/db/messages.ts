@@ -26,7 +26,7 @@ export const messageQueries = (db: Db): Messages => {
       return context.all({ agent: agentId })
     },
     async compactContext(tenant, agentId, evicted, summary) {
-      write(() => {
+      await write(() => {
         const own = and(eq(messages.tenant, tenant), eq(messages.agentId, agentId), sql`in_context = 1`)
         const { changes } = orm
           .update(messages)
@@ -46,7 +46,7 @@ export const messageQueries = (db: Db): Messages => {
       })
     },
     async setParts(messageId, parts) {
-      write(() => orm.update(messages).set({ parts }).where(eq(messages.id, messageId)).run())
+      await write(() => orm.update(messages).set({ parts }).where(eq(messages.id, messageId)).run())
     },
     async findGroupMessage(tenant, groupId, messageId) {
       const row = orm
@@ -58,7 +58,7 @@ export const messageQueries = (db: Db): Messages => {
       return row
     },
     async resetGroup(tenant, groupId) {
-      write(() => {
+      await write(() => {
         refuseBusy(groupId)
         orm
           .delete(messages)
@@ -67,7 +67,7 @@ export const messageQueries = (db: Db): Messages => {
       })
     },
     async resetAgent(tenant, agentId) {
-      write(() => {
+      await write(() => {
         refuseBusy(agentId)
         const own = and(eq(messages.tenant, tenant), eq(messages.agentId, agentId))
         const [first] = orm

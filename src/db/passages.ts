@@ -73,7 +73,7 @@ export const passageQueries = (db: Db): Passages => {
         .map(toPassage)
     },
     async setVectors(tenant, set) {
-      write(() => {
+      await write(() => {
         for (const { id, vector } of set) {
           orm
             .update(passages)

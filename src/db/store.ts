@@ -15,10 +15,12 @@ import type { ListToolsQuery, Tool, ToolRule } from '../wire/tool.ts'
  */
 export interface Store
   extends Agents, Blocks, Memory, Tools, Groups, Messages, Searches, Passages, Runs, GroupRuns, Frames, Tenants {
-  /** True when a write would go through; for the readiness check. */
+  /** True when a write would go through, false once closed; for the readiness check. @throws {StorageTrouble} */
   ready(): Promise<boolean>
   /** How much there is of the file, its write-ahead log, and the head of the event log. */
   sizes(): Promise<{ fileBytes: number; walBytes: number; logRows: number }>
+  /** Aborts when what is stored cannot be trusted any more; the reason is an Error with a line for the operator. */
+  failed: AbortSignal
   close(): Promise<void>
 }
 

@@ -3,7 +3,7 @@ import { keys, tenants } from './schema.ts'
 import type { Db } from './db.ts'
 import type { Tenants } from './store.ts'
 
-export const tenantQueries = ({ orm }: Db): Tenants => {
+export const tenantQueries = ({ orm, write }: Db): Tenants => {
   const byHash = orm
     .select({ tenant: keys.tenant })
     .from(keys)
@@ -14,7 +14,7 @@ export const tenantQueries = ({ orm }: Db): Tenants => {
       return byHash.get({ hash })?.tenant
     },
     async ensureTenant(tenant) {
-      orm.insert(tenants).values({ id: tenant, createdAt: Date.now() }).onConflictDoNothing().run()
+      await write(() => orm.insert(tenants).values({ id: tenant, createdAt: Date.now() }).onConflictDoNothing().run())
     },
   }
 }

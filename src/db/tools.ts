@@ -120,7 +120,7 @@ export const toolQueries = (db: Db): Tools => {
       })
     },
     async deleteTool(tenant, id) {
-      db.write(() => {
+      await db.write(() => {
         find(tenant, id)
         orm.delete(tools).where(eq(tools.id, id)).run()
       })
@@ -131,7 +131,7 @@ export const toolQueries = (db: Db): Tools => {
       return pageOf(db, tools, tenant, inArray(tools.id, held), page).map(toTool)
     },
     async attachTool(tenant, agentId, toolId) {
-      db.write(() => {
+      await db.write(() => {
         const agent = findAgent(tenant, agentId)
         const tool = find(tenant, toolId)
         orm.insert(agentTools).values({ agentId, toolId }).onConflictDoNothing().run()
@@ -139,7 +139,7 @@ export const toolQueries = (db: Db): Tools => {
       })
     },
     async detachTool(tenant, agentId, toolId) {
-      db.write(() => {
+      await db.write(() => {
         findAgent(tenant, agentId)
         find(tenant, toolId)
         orm
@@ -149,7 +149,7 @@ export const toolQueries = (db: Db): Tools => {
       })
     },
     async setApproval(tenant, agentId, toolName, required) {
-      db.write(() => {
+      await db.write(() => {
         const agent = findAgent(tenant, agentId)
         if (!heldNamed.get({ agentId, name: toolName })) throw new NotFound('tool of this agent', toolName)
         setRule(agent, toolName, required)

@@ -98,7 +98,7 @@ export class Runs {
     const live = this.#live.get(runId)
     if (live) {
       live.abort.abort(new Cancelled())
-      await live.ended
+      await this.#options.log.unlessStuck(live.ended)
       return true
     }
     if (run.status === 'created') return await this.#inTurn(() => this.#forget(runId))

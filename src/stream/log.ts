@@ -1,8 +1,7 @@
 import type { Frames, LogRow, NewFrames, Segment } from '../db/store.ts'
-import { StorageTrouble } from '../errors.ts'
-import { logger } from '../logger.ts'
 import type { Frame } from '../wire/message.ts'
 import { doneFrame, frame, skipFrames, splitFrames } from './frame.ts'
+import { WriteQueue } from './queue.ts'
 import { type Growth, Wake } from './wake.ts'
 
 /** Consecutive frames as one text; `last` is the number of its last one, `final` says that nothing comes after it. */
@@ -41,6 +40,8 @@ export interface RunLogOptions {
   maxPending?: number
   /** How long to wait when the disk takes nothing. */
   retryMs?: number
+  /** How long a new run waits for its turn. */
+  turnMs?: number
 }
 
 /**
@@ -57,7 +58,7 @@ export class RunLog {
   /** Live runs with unsealed frames; the one that has pinned the log longest is first. */
   readonly #pinning = new Set<LiveRun>()
   readonly #options: Required<RunLogOptions>
-  #writing: Promise<unknown> = Promise.resolve()
+  readonly #queue: WriteQueue
   #flushing: Promise<void> | undefined
   #flushedAt = 0
   #lastLogId = 0
@@ -71,19 +72,22 @@ export class RunLog {
       maxPinnedRows: 4096,
       maxPending: 1024,
       retryMs: 1000,
+      turnMs: 5000,
       onCommit: () => {},
       ...options,
     }
+    this.#queue = new WriteQueue(this.#options)
   }
 
   /**
    * Makes a run live with its first frames; `admit` stores them with the run.
    *
-   * @throws whatever `admit` throws; then nothing was stored
+   * @throws {StorageTrouble} at once while the disk is full, and when its turn does not come in time; whatever `admit` throws.
+   *   Nothing was stored then
    */
   async begin(messages: Frame[], admit: (frames: string[]) => Promise<{ seq: number; logId: number }>): Promise<number> {
     const frames = messages.map((message, index) => frame(message, index + 1))
-    return await this.#queue(async () => {
+    return await this.#queue.offer(async () => {
       const { seq, logId } = await admit(frames)
       const run = this.#adopt(seq, 0)
       run.given = frames.length
@@ -106,20 +110,23 @@ export class RunLog {
     const run = this.#running(number)
     for (const message of messages) run.pending.push(frame(message, ++run.given))
     this.#growing.add(run)
-    this.#flushing ??= this.#flushSoon()
+    if (!this.#flushing) {
+      this.#flushing = this.#flushSoon()
+      this.#flushing.catch(() => {}) // Given up: what was pending is pending again.
+    }
     return run.pending.length > this.#options.maxPending ? this.#flushing : undefined
   }
 
   /** Appends `messages` and stores them, with all that is pending, in the transaction of `store`. */
   async commit(number: number, messages: Frame[], store: (frames: NewFrames | null) => Promise<number>): Promise<void> {
-    await this.#queue(async () => {
+    await this.#queue.add(async () => {
       // Numbered here and not before: a group commit that comes first must not show what this transaction announces.
       const run = this.#running(number)
       for (const message of messages) run.pending.push(frame(message, ++run.given))
       const batch = this.#take(run)
       const frames = batch.frames.length > 0 ? batch : null
       try {
-        const logId = await this.#patiently(() => store(frames))
+        const logId = await this.#queue.patiently(() => store(frames))
         if (frames) this.#committed(run, frames.frames, logId)
       } catch (error) {
         run.pending.unshift(...batch.frames)
@@ -134,12 +141,12 @@ export class RunLog {
    * already. Readers get to the end; nothing can be appended any more.
    */
   async end(number: number, messages: Frame[], store: (last: Segment) => Promise<boolean>): Promise<void> {
-    await this.#queue(async () => {
+    await this.#queue.add(async () => {
       const run = this.#running(number)
       for (const message of messages) run.pending.push(frame(message, ++run.given))
       run.pending.push(doneFrame(++run.given))
       const last = this.#segment(run, [...run.tail, ...run.pending], true)
-      await this.#patiently(() => store(last))
+      await this.#queue.patiently(() => store(last))
       this.#live.delete(number)
       this.#growing.delete(run)
       this.#pinning.delete(run)
@@ -166,6 +173,16 @@ export class RunLog {
   async position(number: number): Promise<{ last: number; final: boolean } | undefined> {
     const run = this.#live.get(number)
     return run ? { last: run.tailFirst + run.tail.length - 1, final: false } : await this.#frames.lastSealed(number)
+  }
+
+  /** Waits for a run's end, but not for a full disk. @throws {StorageTrouble} */
+  unlessStuck<T>(wanted: Promise<T>): Promise<T> {
+    return this.#queue.unlessStuck(wanted)
+  }
+
+  /** Waits no more for a disk that takes nothing: what it has not taken goes on after the next start. For the process's end. */
+  giveUp(): void {
+    this.#queue.giveUp()
   }
 
   /** Hears that a run grows, by its number, or that a group has a new run, by the group's id. */
@@ -222,20 +239,22 @@ export class RunLog {
     await new Promise((resolve) => setImmediate(resolve))
     const wait = this.#options.flushMs - (performance.now() - this.#flushedAt)
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
-    await this.#queue(() => this.#flush(since))
+    await this.#queue.add(() => this.#flush(since))
   }
 
   async #flush(since: number) {
     this.#flushing = undefined
-    const growing = [...this.#growing]
+    const growing = [...this.#growing].filter(({ pending }) => pending.length > 0)
     this.#growing.clear()
-    const batch = growing.map((run) => this.#take(run)).filter(({ frames }) => frames.length > 0)
-    if (batch.length === 0) return
+    if (growing.length === 0) return
+    const batch = growing.map((run) => this.#take(run))
     const begunAt = performance.now()
-    const logId = await this.#patiently(
-      () => this.#frames.appendFrames(batch),
-      () => true,
-    )
+    const logId = await this.#queue
+      .patiently(() => this.#frames.appendFrames(batch), always)
+      .catch((error: unknown) => {
+        for (const [index, { frames }] of batch.entries()) growing[index]!.pending.unshift(...frames)
+        throw error
+      })
     this.#flushedAt = performance.now()
     let count = 0
     for (const { run, frames } of batch) {
@@ -274,10 +293,7 @@ export class RunLog {
     )
     if (ripe.length === 0) return
     const segments = ripe.map((run) => this.#segment(run, run.tail, false))
-    await this.#patiently(
-      () => this.#frames.seal(segments),
-      () => true,
-    )
+    await this.#queue.patiently(() => this.#frames.seal(segments), always)
     for (const run of ripe) {
       run.tailFirst += run.tail.length
       run.tail = []
@@ -291,36 +307,14 @@ export class RunLog {
     const [oldest] = this.#pinning
     const needed = oldest?.pinned ?? this.#lastLogId + 1
     if (needed <= this.#trimmedTo) return
-    await this.#patiently(
-      () => this.#frames.trimLog(needed),
-      () => true,
-    )
+    await this.#queue.patiently(() => this.#frames.trimLog(needed), always)
     this.#trimmedTo = needed
   }
 
   #segment(run: LiveRun, frames: string[], final: boolean): Segment {
     return { run: run.number, first: run.tailFirst, last: run.tailFirst + frames.length - 1, final, frames: frames.join('') }
   }
-
-  #queue<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#writing.then(work)
-    this.#writing = done.catch(() => {})
-    return done
-  }
-
-  /** What was accepted is kept: a full or locked disk is waited for, the log's order stays as it is (faults.md P15). */
-  async #patiently<T>(work: () => Promise<T>, passes: (error: unknown) => boolean = isTrouble): Promise<T> {
-    for (let reported = false; ;) {
-      try {
-        return await work()
-      } catch (error) {
-        if (!passes(error)) throw error
-        if (!reported) logger.error({ err: error }, 'Storage takes nothing; runs wait for it')
-        reported = true
-        await new Promise((resolve) => setTimeout(resolve, this.#options.retryMs))
-      }
-    }
-  }
 }
 
-const isTrouble = (error: unknown) => error instanceof StorageTrouble
+/** Of what is not a statement's own fault: there is nobody to tell. */
+const always = () => true
