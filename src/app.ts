@@ -9,13 +9,17 @@ import { agentMessageRoutes } from './routes/agent-messages.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { agentToolRoutes } from './routes/agent-tools.ts'
 import { blockRoutes } from './routes/blocks.ts'
+import { conversationRoutes } from './routes/conversations.ts'
 import { groupMessageRoutes } from './routes/group-messages.ts'
 import { groupStreamRoutes } from './routes/group-stream.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { healthRoutes } from './routes/health.ts'
+import { messageRoutes } from './routes/messages.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
 import { runRoutes } from './routes/runs.ts'
+import { stepRoutes } from './routes/steps.ts'
+import { tagRoutes } from './routes/tags.ts'
 import { toolRoutes } from './routes/tools.ts'
 import type { Caller, Services } from './services.ts'
 
@@ -70,11 +74,15 @@ export function createApp(services: Services) {
     .route('/agents', agentMessageRoutes(services))
     .route('/agents', agentToolRoutes(services))
     .route('/blocks', blockRoutes(services))
+    .route('/conversations', conversationRoutes(services))
     .route('/groups', groupRoutes(services))
     .route('/groups', groupMessageRoutes(services))
     .route('/groups', groupStreamRoutes(services))
+    .route('/messages', messageRoutes(services))
     .route('/models', modelRoutes(services))
     .route('/runs', runRoutes(services))
+    .route('/steps', stepRoutes(services))
+    .route('/tags', tagRoutes(services))
     .route('/tools', toolRoutes(services))
   if (!config.metricsOpen) app.use('/metrics', authenticate(config, store))
   return app.route('/metrics', metricsRoutes(services)).route('/v1', v1).route('/latest', v1)

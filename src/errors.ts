@@ -116,6 +116,14 @@ export class Expired extends Refusal {
   }
 }
 
+/** Spans are sent to a collector, not kept here. */
+export class NoTraces extends Refusal {
+  override readonly status = 501
+  constructor() {
+    super('Traces are not stored here: the steps and metrics of a run are, and spans go to an OpenTelemetry collector')
+  }
+}
+
 export class Unauthorized extends Refusal {
   override readonly status = 401
   constructor() {

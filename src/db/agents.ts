@@ -10,7 +10,7 @@ import { newBlockRow } from './block-rows.ts'
 import { busyCheck } from './busy.ts'
 import { contains, shown, unmatched } from './match.ts'
 import { pageOf } from './page.ts'
-import { agents, agentTags, agentTools, blocks, groupMembers, groups, messages, tools } from './schema.ts'
+import { agentBlocks, agents, agentTags, agentTools, blocks, groupMembers, groups, messages, tools } from './schema.ts'
 import type { Db } from './db.ts'
 import type { Agents } from './store.ts'
 
@@ -66,6 +66,11 @@ export const agentQueries = (db: Db): Agents => {
     },
     async listAgents(tenant, query) {
       return pageOf(db, agents, tenant, asked(query), query).map((row) => reads.toState(row))
+    },
+    async agentsOfBlock(tenant, blockId, page) {
+      links.findLinkable(tenant, blockId)
+      const its = orm.select({ id: agentBlocks.agentId }).from(agentBlocks).where(eq(agentBlocks.blockId, blockId))
+      return pageOf(db, agents, tenant, inArray(agents.id, its), page).map((row) => reads.toState(row))
     },
     async countAgents(tenant, query) {
       const where = and(eq(agents.tenant, tenant), asked(query))

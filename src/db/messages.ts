@@ -1,4 +1,4 @@
-import { and, eq, gt, min, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, min, sql } from 'drizzle-orm'
 import { Conflict, NotFound } from '../errors.ts'
 import { pageOf } from './page.ts'
 import { busyCheck } from './busy.ts'
@@ -48,6 +48,25 @@ export const messageQueries = (db: Db): Messages => {
     async setParts(messageId, parts) {
       await write(() => orm.update(messages).set({ parts }).where(eq(messages.id, messageId)).run())
     },
+    async findMessage(tenant, messageId) {
+      const row = orm
+        .select()
+        .from(messages)
+        .where(and(eq(messages.tenant, tenant), eq(messages.id, messageId)))
+        .get()
+      if (!row) throw new NotFound('message', messageId)
+      return row
+    },
+    async runOfInput(tenant, agentId, otid) {
+      const row = orm
+        .select({ runId: messages.runId })
+        .from(messages)
+        .where(and(eq(messages.tenant, tenant), eq(messages.agentId, agentId), eq(messages.otid, otid)))
+        .orderBy(desc(messages.seq))
+        .limit(1)
+        .get()
+      return row?.runId ?? undefined
+    },
     async findGroupMessage(tenant, groupId, messageId) {
       const row = orm
         .select()
@@ -86,7 +105,9 @@ export const messageQueries = (db: Db): Messages => {
 }
 
 function whereOf(of: MessageScope) {
+  if ('all' in of) return sql`heard = 0`
   if ('run' in of) return and(eq(messages.runId, of.run), sql`heard = 0`)
+  if ('step' in of) return and(eq(messages.agentId, of.of), eq(messages.stepId, of.step), sql`heard = 0`)
   if (of.agent === undefined) return and(eq(messages.groupId, of.group), sql`heard = 0`)
   return and(eq(messages.agentId, of.agent), of.group === undefined ? undefined : eq(messages.groupId, of.group))
 }

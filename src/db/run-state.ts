@@ -1,5 +1,6 @@
 import { isoDate } from '../wire/message.ts'
 import type { Run, Step } from '../wire/run.ts'
+import type { RunMetrics, StepMetrics } from '../wire/step.ts'
 import type { runs, steps } from './schema.ts'
 
 /** A stored run as the wire shows it (streaming.md §4.1). What its closed schema has no place for is in `metadata`. */
@@ -39,7 +40,16 @@ export function showRun(run: typeof runs.$inferSelect): Run {
 }
 
 /** A stored step as the wire shows it (streaming.md §4.10). */
-export function showStep({ id, runId, agentId, status, stopReason, recorded }: typeof steps.$inferSelect): Step {
+export function showStep({
+  id,
+  runId,
+  agentId,
+  status,
+  stopReason,
+  recorded,
+  feedback,
+  tags,
+}: typeof steps.$inferSelect): Step {
   const { usage, error } = recorded
   return {
     id,
@@ -62,15 +72,46 @@ export function showStep({ id, runId, agentId, status, stopReason, recorded }: t
     completion_tokens_details: usage.reasoningTokens === null ? null : { reasoning_tokens: usage.reasoningTokens },
     prompt_tokens_details: usage.cachedInputTokens === null ? null : { cached_tokens: usage.cachedInputTokens },
     stop_reason: stopReason,
-    tags: [],
+    tags: tags ?? [],
     tid: null,
     trace_id: null,
     request_id: null,
     messages: [],
-    feedback: null,
+    feedback,
     project_id: null,
     error_type: error?.error_type ?? null,
     error_data: error ? { message: error.message } : null,
     status,
   }
 }
+
+/** Times in ns (streaming.md §4.9). What nobody measured is null. */
+export const showStepMetrics = ({ id, runId, agentId, createdAt }: typeof steps.$inferSelect): StepMetrics => ({
+  id,
+  provider_id: null,
+  run_id: runId,
+  agent_id: agentId,
+  step_start_ns: createdAt * 1e6,
+  llm_request_start_ns: null,
+  llm_request_ns: null,
+  tool_execution_ns: null,
+  step_ns: null,
+  base_template_id: null,
+  template_id: null,
+  project_id: null,
+})
+
+export const showRunMetrics = (
+  { id, agentId, createdAt, durationMs }: Pick<typeof runs.$inferSelect, 'id' | 'agentId' | 'createdAt' | 'durationMs'>,
+  { steps: count, tools }: { steps: number; tools: string[] },
+): RunMetrics => ({
+  id,
+  agent_id: agentId,
+  project_id: null,
+  run_start_ns: createdAt * 1e6,
+  run_ns: durationMs === null ? null : Math.round(durationMs * 1e6),
+  num_steps: count,
+  tools_used: tools,
+  template_id: null,
+  base_template_id: null,
+})

@@ -7,7 +7,7 @@ import { busyCheck } from './busy.ts'
 import { appendTo } from './frames.ts'
 import { insertMessages } from './messages.ts'
 import { pageOf } from './page.ts'
-import { showRun, showStep } from './run-state.ts'
+import { showRun } from './run-state.ts'
 import { agents, approvals, busy, groups, messages, runs, segments, steps } from './schema.ts'
 import type { Db } from './db.ts'
 import type { RunEnd, Runs } from './store.ts'
@@ -98,10 +98,6 @@ export const runQueries = (db: Db): Runs => {
         query.conversation_id === undefined || query.conversation_id === 'default' ? undefined : sql`false`,
       )
       return pageOf(db, runs, tenant, where, query).map(showRun)
-    },
-    async listSteps(tenant, runId, page) {
-      find(tenant, runId)
-      return pageOf(db, steps, tenant, and(eq(steps.runId, runId), eq(steps.kind, 'call')), page).map(showStep)
     },
     async usageOf(tenant, runId) {
       find(tenant, runId)

@@ -4,6 +4,7 @@ import type { AgentState } from '../wire/agent.ts'
 import type { Block } from '../wire/block.ts'
 import type { Group } from '../wire/group.ts'
 import type { RunStatus, StopReasonType } from '../wire/run.ts'
+import type { Feedback } from '../wire/step.ts'
 import type { Tool } from '../wire/tool.ts'
 import type { Admission, CallPart, Part, Recorded, RunError } from './store.ts'
 
@@ -314,9 +315,13 @@ export const steps = table(
     status: text('status', { enum: ['success', 'failed'] }).notNull(),
     stopReason: text('stop_reason').$type<StopReasonType>(),
     recorded: json<Recorded>('recorded').notNull(),
+    /** What somebody thought of it. */
+    feedback: text('feedback').$type<Feedback>(),
+    tags: json<string[]>('tags'),
     createdAt: time('created_at'),
   },
   (t) => [
+    index('steps_tenant').on(t.tenant, t.seq),
     uniqueIndex('steps_place')
       .on(t.runId, t.turn, t.place, t.kind)
       .where(sql`status = 'success'`),

@@ -15,6 +15,8 @@ import { passageQueries } from './passages.ts'
 import { runQueries } from './runs.ts'
 import { searchQueries } from './search.ts'
 import type { Store } from './store.ts'
+import { stepQueries } from './steps.ts'
+import { tagQueries } from './tags.ts'
 import { tenantQueries } from './tenants.ts'
 import { toolQueries } from './tools.ts'
 import { Writer, type WriterOptions } from './writer.ts'
@@ -59,6 +61,8 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
     ...passageQueries(db),
     ...runQueries(db),
     ...groupRunQueries(db),
+    ...stepQueries(db),
+    ...tagQueries(db),
     ...frameQueries(db),
     async sizes() {
       return { fileBytes: bytesOf(path), walBytes: bytesOf(`${path}-wal`), logRows: countLog.get()! }

@@ -3,9 +3,10 @@ import type { Block, CreateBlock, ListBlocksQuery, UpdateBlock } from '../wire/b
 import type { ContentPart, ToolReturnContent } from '../wire/content.ts'
 import type { Group, GroupCreate, GroupUpdate, ListGroupsQuery } from '../wire/group.ts'
 import type { Approval } from '../wire/message.ts'
-import type { PageQuery } from '../wire/page.ts'
+import type { ListTagsQuery, PageQuery } from '../wire/page.ts'
 import type { MessageCreate, SendRequest } from '../wire/request.ts'
 import type { ListRunsQuery, Run, RunStatus, Step, StopReasonType } from '../wire/run.ts'
+import type { ListStepsQuery, RunMetrics, StepFeedback, StepMetrics } from '../wire/step.ts'
 import type { ListToolsQuery, Tool, ToolRule } from '../wire/tool.ts'
 
 /**
@@ -14,7 +15,7 @@ import type { ListToolsQuery, Tool, ToolRule } from '../wire/tool.ts'
  * transaction.
  */
 export interface Store
-  extends Agents, Blocks, Memory, Tools, Groups, Messages, Searches, Passages, Runs, GroupRuns, Frames, Tenants {
+  extends Agents, Blocks, Memory, Tools, Groups, Messages, Searches, Passages, Runs, GroupRuns, Steps, Tags, Frames, Tenants {
   /** True when a write would go through, false once closed; for the readiness check. @throws {StorageTrouble} */
   ready(): Promise<boolean>
   /** How much there is of the file, its write-ahead log, and the head of the event log. */
@@ -49,6 +50,8 @@ export interface Agents {
   createAgent(tenant: string, agent: NewAgent): Promise<AgentState>
   findAgent(tenant: string, id: string): Promise<AgentState>
   listAgents(tenant: string, query: ListAgentsQuery): Promise<AgentState[]>
+  /** Those that have it. */
+  agentsOfBlock(tenant: string, blockId: string, page: PageQuery): Promise<AgentState[]>
   countAgents(tenant: string, query: ListAgentsQuery): Promise<number>
   /** `model` is given when the update names another model. */
   updateAgent(tenant: string, id: string, update: UpdateAgent, model?: NewAgent['model']): Promise<AgentState>
@@ -189,11 +192,16 @@ export interface MessageRow {
   heard: boolean
 }
 
-/** An agent's history, or what of it belongs to a group; a group's transcript; what a run was asked and said. */
+/**
+ * An agent's history, or what of it belongs to a group; a group's transcript; what a run was asked and said; what a step said; what
+ * was said to and by all of the tenant's agents. A step is looked for among the messages of its agent. But for an agent's history, each utterance once.
+ */
 export type MessageScope =
   | { agent: string; group?: string | undefined }
   | { agent?: undefined; group: string }
   | { run: string }
+  | { step: string; of: string }
+  | { all: true }
 
 export interface Messages {
   /** Rows in the asked order. @throws {NotFound} for an unknown cursor */
@@ -208,6 +216,9 @@ export interface Messages {
   compactContext(tenant: string, agentId: string, evicted: string[], summary: MessageRow): Promise<void>
   /** Replaces a row's parts, e.g. the compiled system prompt. */
   setParts(messageId: string, parts: Part[]): Promise<void>
+  findMessage(tenant: string, messageId: string): Promise<MessageRow>
+  /** The run that an input with this otid began. */
+  runOfInput(tenant: string, agentId: string, otid: string): Promise<string | undefined>
   findGroupMessage(tenant: string, groupId: string, messageId: string): Promise<MessageRow>
   /** Deletes a group's rows, with what its members heard in it. @throws {RunBusy} while it is answering */
   resetGroup(tenant: string, groupId: string): Promise<void>
@@ -460,7 +471,6 @@ export interface Runs {
   findRun(tenant: string, id: string): Promise<RunRow>
   showRun(tenant: string, id: string): Promise<Run>
   listRuns(tenant: string, query: ListRunsQuery): Promise<Run[]>
-  listSteps(tenant: string, runId: string, page: PageQuery): Promise<Step[]>
   /** The tokens of each of its model calls. */
   usageOf(tenant: string, runId: string): Promise<Usage[]>
   /** Runs that no process works on: at start-up, all that are not ended. */
@@ -481,6 +491,28 @@ export interface Runs {
    * @returns false when it had ended already; then nothing is changed
    */
   endRun(runId: string, end: RunEnd, last: Segment, after?: Afterwards): Promise<boolean>
+}
+
+export interface Steps {
+  /** Model calls of all runs. */
+  listSteps(tenant: string, query: ListStepsQuery): Promise<Step[]>
+  stepsOfRun(tenant: string, runId: string, page: PageQuery): Promise<Step[]>
+  findStep(tenant: string, id: string): Promise<Step>
+  /** What is absent is unchanged. */
+  judgeStep(tenant: string, id: string, feedback: StepFeedback): Promise<Step>
+  metricsOfStep(tenant: string, id: string): Promise<StepMetrics>
+  metricsOfRun(tenant: string, runId: string): Promise<RunMetrics>
+  /**
+   * Its frames, steps and approvals go with it; what was said stays in the histories.
+   *
+   * @throws {Conflict} for one that has not ended, that waits for an answer, or whose steps are still needed
+   */
+  deleteRun(tenant: string, runId: string): Promise<void>
+}
+
+export interface Tags {
+  /** By the alphabet; a cursor is a tag, whether it is there or not. */
+  listTags(tenant: string, query: ListTagsQuery): Promise<string[]>
 }
 
 export interface GroupRuns {

@@ -6,8 +6,8 @@ import { summarizeAgent } from '../loop/summarize.ts'
 import { SummarizeRequest } from '../wire/agent.ts'
 import { AgentId, MessageId } from '../wire/id.ts'
 import { ListMessagesQuery } from '../wire/page.ts'
-import { CancelRequest, ResetRequest, SendRequest } from '../wire/request.ts'
-import { answerEvents, answerWhole, listed } from './answer.ts'
+import { CancelRequest, ResetRequest, SendAsyncRequest, SendRequest } from '../wire/request.ts'
+import { answerEvents, answerWhole, listMessages } from './answer.ts'
 import { validate } from './validate.ts'
 
 const ofAgent = validate('param', z.object({ agent_id: AgentId }))
@@ -28,6 +28,10 @@ export const agentMessageRoutes = (services: Services) => {
       const run = await runs.sendToAgent(c.var.tenant, c.req.valid('param').agent_id, { ...request, streaming: true })
       return answerEvents(c, services, run, { after: 0, pings: request.include_pings })
     })
+    .post('/:agent_id/messages/async', ofAgent, validate('json', SendAsyncRequest), async (c) => {
+      const { id } = await runs.sendToAgent(c.var.tenant, c.req.valid('param').agent_id, c.req.valid('json'))
+      return c.json(await store.showRun(c.var.tenant, id))
+    })
     .post('/:agent_id/messages/cancel', ofAgent, validate('json', CancelRequest), async (c) => {
       const { agent_id: agent } = c.req.valid('param')
       return c.json(await runs.cancelOf(c.var.tenant, agent, c.req.valid('json').run_ids ?? undefined))
@@ -36,8 +40,7 @@ export const agentMessageRoutes = (services: Services) => {
       const { agent_id: agent } = c.req.valid('param')
       const query = c.req.valid('query')
       await store.findAgent(c.var.tenant, agent)
-      const rows = await store.listMessages(c.var.tenant, { agent, group: query.group_id }, query)
-      return c.json(listed(rows, query))
+      return c.json(await listMessages(store, c.var.tenant, { agent, group: query.group_id }, query))
     })
     .patch('/:agent_id/messages/:message_id', validate('param', z.object({ agent_id: AgentId, message_id: MessageId })), (c) =>
       c.json({ detail: 'Messages of an agent are immutable; this route is no longer supported' }, 405),

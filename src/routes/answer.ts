@@ -1,14 +1,15 @@
 import type { Context } from 'hono'
 import type { Caller, Services } from '../services.ts'
-import type { MessageRow, RunRow } from '../db/store.ts'
+import type { MessageScope, RunRow, Store } from '../db/store.ts'
+import { Expired } from '../errors.ts'
 import { expand } from '../stream/expand.ts'
 import { type Folded, fold } from '../stream/fold.ts'
-import type { Page } from '../stream/log.ts'
+import type { Page, RunLog } from '../stream/log.ts'
 import { answerStream } from '../stream/sse.ts'
 import { tail } from '../stream/tail.ts'
 import { type View, viewFor } from '../stream/views.ts'
 import type { LettaMessage } from '../wire/message.ts'
-import type { ListMessagesQuery } from '../wire/page.ts'
+import type { ListMessagesQuery, PageQuery } from '../wire/page.ts'
 import type { LettaResponse } from '../wire/response.ts'
 
 export interface StreamOptions {
@@ -27,6 +28,23 @@ export function answerEvents(
   const view = viewFor({ includePings: pings, types: run.admission.request.include_return_message_types, fern })
   const pages = (signal: AbortSignal) => tail(log, run.seq, after, { silenceMs: config.keepaliveMs, signal })
   return answerStream(c, { pages, runOf: () => run.id, runId: run.id, pings: pings && !fern, view, closing })
+}
+
+/** @throws {Expired} when its frames are kept no more */
+export async function positionOf(log: RunLog, run: Pick<RunRow, 'id' | 'seq'>) {
+  const position = await log.position(run.seq)
+  if (!position) throw new Expired(run.id)
+  return position
+}
+
+/** Where one who comes back by a POST goes on. With nothing left it gets `[DONE]` once more, at once. */
+export async function resumeAfter(
+  { log }: Pick<Services, 'log'>,
+  run: RunRow,
+  after: number | null | undefined,
+): Promise<number> {
+  const { last, final } = await positionOf(log, run)
+  return final ? Math.min(after ?? 0, last - 1) : (after ?? 0)
 }
 
 /** The same stream, collected; a run that failed is answered with the status of its cause (design §5 row 8). */
@@ -58,12 +76,23 @@ async function* viewed(pages: AsyncIterable<Page>, view: View) {
   for await (const page of pages) yield { ...page, text: view(page.text) }
 }
 
-/** Rows as a list shows them; a type filter may make a page short (streaming.md §6.3). */
-export function listed(
-  rows: MessageRow[],
-  query: Pick<ListMessagesQuery, 'include_return_message_types' | 'use_assistant_message'>,
-) {
-  const { include_return_message_types: types, use_assistant_message: speech } = query
-  const messages = rows.flatMap((row) => expand(row, !speech))
-  return types ? messages.filter((message) => types.includes(message.message_type)) : messages
+/**
+ * A list of messages. Rows that show nothing, e.g. because of a type filter, never make it empty before the end: a client that
+ * pages through it stops at an empty page.
+ */
+export async function listMessages(
+  store: Pick<Store, 'listMessages'>,
+  tenant: string,
+  of: MessageScope,
+  query: Pick<ListMessagesQuery, keyof PageQuery | 'include_return_message_types'> & { use_assistant_message?: boolean },
+): Promise<LettaMessage[]> {
+  const { include_return_message_types: types, use_assistant_message: speech = true } = query
+  for (let page: PageQuery = query; ;) {
+    const rows = await store.listMessages(tenant, of, page)
+    const messages = rows.flatMap((row) => expand(row, !speech))
+    const shown = types ? messages.filter((message) => types.includes(message.message_type)) : messages
+    if (shown.length > 0 || rows.length < page.limit) return shown
+    const backwards = page.before !== undefined && page.after === undefined
+    page = backwards ? { ...page, before: rows[0]!.id } : { ...page, after: rows.at(-1)!.id }
+  }
 }

@@ -2,9 +2,13 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Caller, Services } from '../services.ts'
 import { type Block, CreateBlock, ListBlocksQuery, UpdateBlock } from '../wire/block.ts'
+import type { AgentState } from '../wire/agent.ts'
 import { BlockId } from '../wire/id.ts'
+import { pageQuery } from '../wire/page.ts'
 import { validate } from './validate.ts'
 
+/** Relations are always loaded: what asks for some is accepted (design §5 row 23). */
+const AgentsQuery = pageQuery({ limit: 50, order: 'desc' })
 const OfBlock = z.object({ block_id: BlockId })
 
 /** `/v1/blocks`: memory that agents may share (groups.md §4.3). */
@@ -21,6 +25,10 @@ export const blockRoutes = ({ store }: Services) =>
     })
     .get('/:block_id', validate('param', OfBlock), async (c) => {
       return c.json((await store.findBlock(c.var.tenant, c.req.valid('param').block_id)) satisfies Block)
+    })
+    .get('/:block_id/agents', validate('param', OfBlock), validate('query', AgentsQuery), async (c) => {
+      const { block_id } = c.req.valid('param')
+      return c.json((await store.agentsOfBlock(c.var.tenant, block_id, c.req.valid('query'))) satisfies AgentState[])
     })
     .patch('/:block_id', validate('param', OfBlock), validate('json', UpdateBlock), async (c) => {
       const { block_id } = c.req.valid('param')

@@ -5,8 +5,8 @@ import { revise } from '../stream/revise.ts'
 import { GroupId, MessageId } from '../wire/id.ts'
 import { MessagePatch } from '../wire/message.ts'
 import { ListMessagesQuery } from '../wire/page.ts'
-import { SendRequest } from '../wire/request.ts'
-import { answerEvents, answerWhole, listed } from './answer.ts'
+import { SendAsyncRequest, SendRequest } from '../wire/request.ts'
+import { answerEvents, answerWhole, listMessages } from './answer.ts'
 import { validate } from './validate.ts'
 
 const ofGroup = validate('param', z.object({ group_id: GroupId }))
@@ -27,11 +27,15 @@ export const groupMessageRoutes = (services: Services) => {
       const run = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, { ...request, streaming: true })
       return answerEvents(c, services, run, { after: 0, pings: request.include_pings })
     })
+    .post('/:group_id/messages/async', ofGroup, validate('json', SendAsyncRequest), async (c) => {
+      const { id } = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, c.req.valid('json'))
+      return c.json(await store.showRun(c.var.tenant, id))
+    })
     .get('/:group_id/messages', ofGroup, validate('query', ListMessagesQuery({ limit: 10, order: 'desc' })), async (c) => {
       const { group_id: group } = c.req.valid('param')
       const query = c.req.valid('query')
       await store.findGroup(c.var.tenant, group)
-      return c.json(listed(await store.listMessages(c.var.tenant, { group }, query), query))
+      return c.json(await listMessages(store, c.var.tenant, { group }, query))
     })
     .patch(
       '/:group_id/messages/:message_id',

@@ -1,13 +1,14 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Caller, Services } from '../services.ts'
-import { Expired, InvalidArgument } from '../errors.ts'
+import { InvalidArgument } from '../errors.ts'
 import { feedPlace, type FeedPlace } from '../stream/cursor.ts'
 import { feed, type FeedStart } from '../stream/feed.ts'
 import { answerStream } from '../stream/sse.ts'
 import { viewFor } from '../stream/views.ts'
 import { GroupId } from '../wire/id.ts'
 import { FeedQuery } from '../wire/request.ts'
+import { positionOf } from './answer.ts'
 import { validate } from './validate.ts'
 
 /** `/v1/groups/{group_id}/stream`: all runs of a group, live, for whoever watches it. */
@@ -48,11 +49,8 @@ export const groupStreamRoutes = ({ store, log, config, closing }: Services) => 
   async function startAfter(tenant: string, group: string, { run: number, seq }: FeedPlace): Promise<FeedStart> {
     if (number === 0) return { run: undefined, number, seq, fresh: false }
     const run = await store.findGroupRun(tenant, group, number)
-    const position = await log.position(run.seq)
-    if (!position) throw new Expired(run.id)
-    if (seq > position.last) {
-      throw new InvalidArgument(`INVALID_ARGUMENT: Run number ${number} has no frame ${seq}; its last is ${position.last}`)
-    }
+    const { last } = await positionOf(log, run)
+    if (seq > last) throw new InvalidArgument(`INVALID_ARGUMENT: Run number ${number} has no frame ${seq}; its last is ${last}`)
     return { run, number, seq, fresh: false }
   }
 }

@@ -1,14 +1,15 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Caller, Services } from '../services.ts'
-import { Expired } from '../errors.ts'
+import { NoTraces } from '../errors.ts'
 import { runUsage } from '../loop/usage.ts'
 import { lastEventId } from '../stream/cursor.ts'
 import { RunId } from '../wire/id.ts'
 import { ListMessagesQuery, pageQuery } from '../wire/page.ts'
 import { ResumeQuery, ResumeRequest } from '../wire/request.ts'
 import { ListRunsQuery } from '../wire/run.ts'
-import { answerEvents, listed } from './answer.ts'
+import type { RunMetrics } from '../wire/step.ts'
+import { answerEvents, listMessages, positionOf, resumeAfter } from './answer.ts'
 import { validate } from './validate.ts'
 
 const ofRun = validate('param', z.object({ run_id: RunId }))
@@ -25,14 +26,25 @@ export const runRoutes = (services: Services) => {
     .get('/:run_id/messages', ofRun, validate('query', ListMessagesQuery({ limit: 100, order: 'asc' })), async (c) => {
       const query = c.req.valid('query')
       const run = await store.findRun(c.var.tenant, c.req.valid('param').run_id)
-      const rows = await store.listMessages(c.var.tenant, { run: run.id }, query)
       const types = query.include_return_message_types ?? run.admission.request.include_return_message_types
-      return c.json(listed(rows, { ...query, include_return_message_types: types }))
+      const asked = { ...query, include_return_message_types: types }
+      return c.json(await listMessages(store, c.var.tenant, { run: run.id }, asked))
     })
     .get('/:run_id/steps', ofRun, validate('query', pageQuery({ limit: 100, order: 'desc' })), async (c) =>
-      c.json(await store.listSteps(c.var.tenant, c.req.valid('param').run_id, c.req.valid('query'))),
+      c.json(await store.stepsOfRun(c.var.tenant, c.req.valid('param').run_id, c.req.valid('query'))),
     )
     .get('/:run_id/usage', ofRun, async (c) => c.json(runUsage(await store.usageOf(c.var.tenant, c.req.valid('param').run_id))))
+    .get('/:run_id/metrics', ofRun, async (c) => {
+      return c.json((await store.metricsOfRun(c.var.tenant, c.req.valid('param').run_id)) satisfies RunMetrics)
+    })
+    .get('/:run_id/trace', ofRun, async (c) => {
+      await store.findRun(c.var.tenant, c.req.valid('param').run_id)
+      throw new NoTraces()
+    })
+    .delete('/:run_id', ofRun, async (c) => {
+      await store.deleteRun(c.var.tenant, c.req.valid('param').run_id)
+      return c.json(null)
+    })
     .post('/:run_id/cancel', ofRun, async (c) => {
       const { run_id: id } = c.req.valid('param')
       await runs.cancel(c.var.tenant, id)
@@ -41,24 +53,16 @@ export const runRoutes = (services: Services) => {
     .post('/:run_id/stream', ofRun, validate('json', ResumeRequest), async (c) => {
       const run = await store.findRun(c.var.tenant, c.req.valid('param').run_id)
       const { starting_after: after, include_pings: pings } = c.req.valid('json')
-      const { last, final } = await position(run)
-      // Nothing left: its `[DONE]` once more, at once.
-      return answerEvents(c, services, run, { after: final ? Math.min(after ?? 0, last - 1) : (after ?? 0), pings })
+      return answerEvents(c, services, run, { after: await resumeAfter(services, run, after), pings })
     })
     .get('/:run_id/stream', ofRun, validate('query', ResumeQuery), async (c) => {
       const run = await store.findRun(c.var.tenant, c.req.valid('param').run_id)
       const { starting_after, include_pings: pings } = c.req.valid('query')
       // The browser's own header, when it reconnects, is ahead of the address it was opened with.
       const after = Math.max(lastEventId(c.req.header('last-event-id')), starting_after)
-      const { last, final } = await position(run)
+      const { last, final } = await positionOf(log, run)
       // The one answer that stops an EventSource (streaming.md §11).
       if (final && after >= last) return c.body(null, 204)
       return answerEvents(c, services, run, { after, pings })
     })
-
-  async function position(run: { id: string; seq: number }) {
-    const found = await log.position(run.seq)
-    if (!found) throw new Expired(run.id)
-    return found
-  }
 }

@@ -17,6 +17,7 @@ export const BlockId = idOf('block')
 export const GroupId = idOf('group')
 export const MessageId = idOf('message')
 export const RunId = idOf('run')
+export const StepId = idOf('step')
 export const ToolId = idOf('tool')
 
 /**

@@ -20,6 +20,14 @@ export const pageQuery = ({ limit, order }: PageDefaults) =>
 
 export type PageQuery = z.infer<ReturnType<typeof pageQuery>>
 
+/** `GET /v1/tags/`: the cursors are tags. */
+export const ListTagsQuery = pageQuery({ limit: 50, order: 'asc' }).extend({
+  order_by: z.literal('name').default('name'),
+  name: Name.optional().describe('Only tags that have this in them'),
+  query_text: Name.optional().describe('Deprecated: `name`'),
+})
+export type ListTagsQuery = z.infer<typeof ListTagsQuery>
+
 /** A key that may be repeated: one value comes as a string, several as an array. */
 export const repeated = <T extends z.ZodType>(item: T) =>
   z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).max(1000)).optional()

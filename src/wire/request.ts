@@ -119,6 +119,11 @@ export const SendRequest = Options.extend({
 })
 export type SendRequest = z.infer<typeof SendRequest>
 
+/** A send that is answered with its run at once (streaming.md §4.11). */
+export const SendAsyncRequest = SendRequest.and(
+  z.object({ callback_url: z.null('Nothing is called back: follow the run, or the stream of its group').optional() }),
+).transform((request) => ({ ...request, background: true }))
+
 /** `POST /v1/runs/{run_id}/stream` (streaming.md §4.5). What asks for polling is accepted: readers are pushed to. */
 export const ResumeRequest = z.object({
   starting_after: z.int().min(0).nullish().describe('Frames numbered above this'),
