@@ -115,13 +115,15 @@ export type McpServerSettings =
 export type Config = ReturnType<typeof readConfig>
 
 /**
- * The settings, checked, in our units. Letta's names where Letta had one (design §2).
+ * The settings, checked, in our units. Letta's names where Letta had one (design §2). What was typed goes before the environment.
  *
  * @throws {Error} naming everything that is wrong, all at once
  */
-export function readConfig(env: Record<string, string | undefined> = process.env) {
+export function readConfig(env: Record<string, string | undefined> = process.env, typed: typeof env = {}) {
   // `PORT=` in an env file means "not set"; z.coerce would make it 0.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const given = Object.fromEntries(
+    [...Object.entries(env), ...Object.entries(typed)].filter(([, value]) => value !== undefined && value !== ''),
+  )
   const { data, error } = Env.safeParse(given)
   if (error) throw new Error(`Bad settings:\n${z.prettifyError(error)}`)
   const password = data.LETTA_SERVER_SECURE ? data.LETTA_SERVER_PASSWORD : undefined

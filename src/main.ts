@@ -1,42 +1,31 @@
-import { readConfig } from './config.ts'
-import { announce, flushLogs, logger, logTo } from './logger.ts'
-import { type RunningServer, startServer } from './server.ts'
-import { stdoutSink } from './stdout.ts'
+import { helpOf, overview } from './cli/help.ts'
+import { commands } from './cli/index.ts'
+import { parse, UsageError } from './cli/command.ts'
+import pkg from '../package.json' with { type: 'json' }
 
-/** The process: settings, a server, and its graceful end. */
-async function main() {
-  const config = readConfig()
-  logTo(stdoutSink())
-  logger.level = config.logLevel
-  const server = await startServer(config, new URL('../migrations/sqlite', import.meta.url).pathname)
-  onSignal(server)
-  void server.failed.then(fail)
-  announce(`Roundtable listens at ${server.url}`)
-  if (server.demoGroup) {
-    announce(`Try it:  curl -N ${server.url}/v1/groups/${server.demoGroup}/messages/stream \\
-  -H 'content-type: application/json' -d '{"input": "Where shall we go for a weekend?", "stream_tokens": true}'`)
-  }
+/** The process: a command and its exit code. */
+async function main([first, ...rest]: string[]): Promise<number> {
+  if (first === '--version' || first === '-v') return say(pkg.version)
+  if (first === 'help' || first === '--help' || first === '-h') return say(await overview())
+  const named = first !== undefined && !first.startsWith('-')
+  const name = named ? first : 'serve'
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (!load) throw new UsageError(`There is no command ${name}: ${Object.keys(commands).join(', ')}`)
+  const { command } = await load()
+  const given = parse(command, named ? rest : [...(first === undefined ? [] : [first]), ...rest])
+  if (given.flag('help')) return say(helpOf(name, command))
+  return await command.run(given, { migrations: new URL('../migrations/sqlite', import.meta.url).pathname })
 }
 
-/** SIGTERM and SIGINT end gracefully; a second one does not wait. */
-function onSignal(server: RunningServer) {
-  let stopping = false
-  const stop = () => {
-    if (stopping) process.exit(1)
-    stopping = true
-    server
-      .close()
-      .then(() => flushLogs())
-      .then(() => process.exit(0), fail)
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+function say(text: string): number {
+  process.stdout.write(`${text}\n`)
+  return 0
 }
 
-/** One line: what went wrong at start-up is the operator's to mend. */
+/** One line: what went wrong is the operator's to mend. */
 function fail(error: unknown) {
-  console.error(error instanceof Error ? error.message : error)
-  process.exit(1)
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(error instanceof UsageError ? 2 : 1)
 }
 
-main().catch(fail)
+main(process.argv.slice(2)).then((code) => process.exit(code), fail)

@@ -24,7 +24,7 @@ const allowed: Record<string, string[]> = {
 }
 
 /** Who puts the parts together, and may know them all. */
-const composers = new Set(['app', 'demo', 'server', 'main', 'stdout'])
+const composers = new Set(['app', 'cli', 'demo', 'server', 'main', 'stdout'])
 
 /** Packages that only one folder, or file, may know. */
 const confined: [packages: RegExp, owner: string][] = [
@@ -45,7 +45,7 @@ const imports = files.flatMap(importsOf)
 const inside = imports.filter(({ to }) => to.endsWith('.ts'))
 
 test('the imports are found', () => {
-  expect(inside).toContainEqual({ from: 'main.ts', to: 'server.ts', typeOnly: false })
+  expect(inside).toContainEqual({ from: 'cli/serve.ts', to: 'server.ts', typeOnly: false })
   expect(inside).toContainEqual({ from: 'stream/log.ts', to: 'db/store.ts', typeOnly: true })
   expect(imports).toContainEqual({ from: 'db/sqlite.ts', to: 'better-sqlite3', typeOnly: false })
 })

@@ -19,7 +19,7 @@ export const healthRoutes = ({ store, runs }: Services) =>
 /** Why nothing could be stored now, if that is so. */
 async function troubleOf(store: Store): Promise<string | undefined> {
   try {
-    return (await store.ready()) ? undefined : 'storage is closed'
+    return (await store.ready()) ? undefined : 'storage takes nothing'
   } catch (error) {
     return error instanceof StorageTrouble ? error.message : 'storage fails'
   }

@@ -1,0 +1,8 @@
+import type { Command } from './command.ts'
+
+/** Each is read only when it is asked for: the server starts without them. */
+export const commands: Record<string, () => Promise<{ command: Command }>> = {
+  serve: () => import('./serve.ts'),
+  doctor: () => import('./doctor.ts'),
+  backup: () => import('./backup.ts'),
+}
