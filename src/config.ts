@@ -81,6 +81,8 @@ const Env = z.object({
     .positive()
     .default(8 * 1024 * 1024),
   ROUNDTABLE_SHUTDOWN_SECONDS: seconds(5),
+  ROUNDTABLE_STEP_RETRIES: z.coerce.number().int().min(0).max(10).default(2),
+  ROUNDTABLE_QUEUE_LIMIT: z.coerce.number().int().min(0).default(100),
   ROUNDTABLE_CUSTOM_TOOLS: flag,
   ROUNDTABLE_TOOL_SECONDS: seconds(10),
   ROUNDTABLE_TOOL_MEMORY_MB: z.coerce.number().int().min(160).default(256),
@@ -150,6 +152,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     corsOrigins:
       data.ROUNDTABLE_CORS_ORIGINS === '*' ? '*' : data.ROUNDTABLE_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
     bodyLimitBytes: data.ROUNDTABLE_BODY_LIMIT_BYTES,
+    stepRetries: data.ROUNDTABLE_STEP_RETRIES,
+    queueLimit: data.ROUNDTABLE_QUEUE_LIMIT,
     shutdownMs: data.ROUNDTABLE_SHUTDOWN_SECONDS * 1000,
     /** How we get what others point us at: images. */
     fetch: {

@@ -108,6 +108,30 @@ export class RunBusy extends Refusal {
   }
 }
 
+/** As many as may already wait for the target (design §5 row 10). */
+export class QueueFull extends Refusal {
+  override readonly status = 429
+  override readonly errorType = 'queue_full'
+  override readonly retryable = true
+  constructor(targetId: string, limit: number) {
+    super(`${limit} requests wait for ${targetId} already: send again later, or with on_busy "interrupt"`)
+  }
+}
+
+/** The key of a request was used for another one (design §5 row 26). */
+export class KeyReused extends Refusal {
+  override readonly status = 409
+  override readonly errorType = 'idempotency_conflict'
+  constructor(runId: string) {
+    super(
+      `CONFLICT: Another request was sent with the same Idempotency-Key or otid, and became ${runId}: give this one its own`,
+      {
+        run_id: runId,
+      },
+    )
+  }
+}
+
 /** The frames are no longer kept (design §5 row 30). */
 export class Expired extends Refusal {
   override readonly status = 410
@@ -154,13 +178,15 @@ export class Cancelled extends Refusal {
   }
 }
 
-/** The run was cut off by the end of its process (streaming.md §1.6). */
+/** The server goes down before the run has ended: it is taken up again after the restart, as if nothing had been (design §5 row 7). */
+export class Suspended extends Error {}
+
+/** A process died over the same step of the run again and again: it is not tried once more (faults.md F16). */
 export class Interrupted extends Refusal {
   override readonly status = 503
   override readonly errorType = 'stream_task_cancelled'
-  override readonly retryable = true
-  constructor() {
-    super('The server was stopped while it was working on this run')
+  constructor(crashes: number) {
+    super(`The server stopped ${crashes} times while it was working on the same step of this run, so the run was given up`)
   }
 }
 
@@ -171,6 +197,17 @@ export class ShuttingDown extends Refusal {
   override readonly retryable = true
   constructor() {
     super('The server is shutting down: send again in a moment')
+  }
+}
+
+/** Whoever waits for the whole of an answer is told where it will be: the run goes on after the restart. */
+export class RunGoesOn extends Refusal {
+  override readonly status = 503
+  override readonly errorType = 'stream_task_cancelled'
+  constructor(runId: string) {
+    super(`The server is shutting down; ${runId} goes on when it is back: follow it at /v1/runs/${runId}/stream`, {
+      run_id: runId,
+    })
   }
 }
 

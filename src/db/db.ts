@@ -6,5 +6,7 @@ import type { Writer } from './writer.ts'
 export interface Db {
   orm: BetterSQLite3Database
   raw: Database.Database
+  /** The lease of this process: it writes while that is there, and never after. */
+  epoch: number
   write: Writer['write']
 }

@@ -1,28 +1,31 @@
-import { and, asc, desc, eq, gt, inArray, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, isNotNull, sql } from 'drizzle-orm'
 import { NotFound } from '../errors.ts'
-import type { RunStatus } from '../wire/run.ts'
 import { runs } from './schema.ts'
 import type { Db } from './db.ts'
 import type { GroupRuns } from './store.ts'
 
-/** A group's runs by their numbers, for its feed. */
+/** A group's runs in the order in which they began, for its feed. */
 export const groupRunQueries = ({ orm }: Db): GroupRuns => {
-  const open = inArray(runs.status, ['created', 'running'] satisfies RunStatus[])
   const shown = { seq: runs.seq, id: runs.id, status: runs.status }
   const ofGroup = eq(runs.groupId, sql.placeholder('group'))
+  // The run of that number, or what came before it when it has not begun.
+  const after = sql`coalesce(
+    (SELECT begun FROM runs WHERE seq = ${sql.placeholder('number')}),
+    (SELECT max(begun) FROM runs WHERE group_id = ${sql.placeholder('group')} AND seq < ${sql.placeholder('number')}),
+    0)`
   const next = orm
     .select(shown)
     .from(runs)
-    .where(and(ofGroup, gt(runs.seq, sql.placeholder('number'))))
-    .orderBy(asc(runs.seq))
+    .where(and(ofGroup, gt(runs.begun, after)))
+    .orderBy(asc(runs.begun))
     .limit(1)
     .prepare()
+  // The one that goes on began last: one run at a time holds a group.
   const latest = orm
     .select(shown)
     .from(runs)
-    .where(ofGroup)
-    // The lowest of those that are open, or the highest.
-    .orderBy(desc(open), sql`case when ${open} then ${runs.seq} else -${runs.seq} end`)
+    .where(and(ofGroup, isNotNull(runs.begun)))
+    .orderBy(desc(runs.begun))
     .limit(1)
     .prepare()
   return {

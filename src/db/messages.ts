@@ -112,11 +112,11 @@ function whereOf(of: MessageScope) {
   return and(eq(messages.agentId, of.agent), of.group === undefined ? undefined : eq(messages.groupId, of.group))
 }
 
-/** In the transaction of the caller. */
-export function insertMessages({ orm }: Pick<Db, 'orm'>, tenant: string, rows: MessageRow[]): void {
+/** In the transaction of the caller. What is not in its agent's context, as half an answer that failed, is only listed. */
+export function insertMessages({ orm }: Pick<Db, 'orm'>, tenant: string, rows: MessageRow[], inContext = true): void {
   if (rows.length > 0)
     orm
       .insert(messages)
-      .values(rows.map((row) => ({ ...row, tenant })))
+      .values(rows.map((row) => ({ ...row, tenant, inContext: inContext && !row.isErr })))
       .run()
 }

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, lt, sql } from 'drizzle-orm'
 import { NotFound } from '../errors.ts'
 import { isoDate } from '../wire/message.ts'
 import type { RunStatus } from '../wire/run.ts'
@@ -8,11 +8,16 @@ import { appendTo } from './frames.ts'
 import { insertMessages } from './messages.ts'
 import { pageOf } from './page.ts'
 import { showRun } from './run-state.ts'
-import { agents, approvals, busy, groups, messages, runs, segments, steps } from './schema.ts'
+import { agents, approvals, busy, groups, messages, requestKeys, runs, segments, steps } from './schema.ts'
 import type { Db } from './db.ts'
-import type { RunEnd, Runs } from './store.ts'
+import type { RequestKey, RunEnd, Runs } from './store.ts'
 
 const open = ['created', 'running'] satisfies RunStatus[]
+
+/** How long the key of a request is known. */
+const KEY_MS = 24 * 3600 * 1000
+
+const nextBegun = sql`(SELECT coalesce(max(begun), 0) + 1 FROM runs)`
 
 export const runQueries = (db: Db): Runs => {
   const { orm, raw, write } = db
@@ -34,13 +39,43 @@ export const runQueries = (db: Db): Runs => {
     .from(steps)
     .where(and(eq(steps.runId, sql.placeholder('run')), eq(steps.kind, 'call')))
     .prepare()
+  const byKey = orm
+    .select({ runId: requestKeys.runId, hash: requestKeys.hash })
+    .from(requestKeys)
+    .where(
+      and(
+        eq(requestKeys.tenant, sql.placeholder('tenant')),
+        eq(requestKeys.target, sql.placeholder('target')),
+        eq(requestKeys.key, sql.placeholder('key')),
+        gt(requestKeys.createdAt, sql.placeholder('since')),
+      ),
+    )
+    .prepare()
+  /** In the transaction of the caller; what is too old goes. */
+  const keep = (tenant: string, key: RequestKey, runId: string) => {
+    const createdAt = Date.now()
+    orm
+      .delete(requestKeys)
+      .where(lt(requestKeys.createdAt, createdAt - KEY_MS))
+      .run()
+    orm
+      .insert(requestKeys)
+      .values({ ...key, tenant, runId, createdAt })
+      .run()
+  }
   /** One run at a time may hold a target; in the transaction of the caller. */
   const take = (targets: string[], runId: string) => {
+    if (targets.length === 0) return
     orm
       .insert(busy)
       .values(targets.map((target) => ({ target, runId })))
       .run()
   }
+  const forgetCrashes = orm
+    .update(runs)
+    .set({ crashes: 0 })
+    .where(and(eq(runs.id, sql.placeholder('id')), gt(runs.crashes, 0)))
+    .prepare()
   /** What an agent shows of its last run; in the transaction of the caller. */
   const rememberRun = (agentId: string, { completedAt, durationMs, stopReason }: RunEnd) => {
     const patch = {
@@ -56,28 +91,43 @@ export const runQueries = (db: Db): Runs => {
   }
   return {
     ...approvalReads,
-    async admitRun(tenant, run, targets, inputs, frames, answering) {
+    async admitRun(tenant, run, { targets, inputs, frames, answering, key, waits }) {
       return write(() => {
         for (const target of targets) refuseBusy(target)
         const { seq } = orm
           .insert(runs)
-          .values({ ...run, tenant, status: 'running' })
+          .values({
+            ...run,
+            tenant,
+            ...(waits ? { status: 'created' } : { status: 'running', epoch: db.epoch, begun: nextBegun }),
+          })
           .returning({ seq: runs.seq })
           .get()
         take(targets, run.id)
         insertMessages(db, tenant, inputs)
         answer(tenant, answering, run.id)
+        if (key) keep(tenant, key, run.id)
         return { seq, logId: appendTo(insertLog, [{ run: seq, first: 1, frames }]) }
       })
     },
-    async startRun({ seq, id, tenant }, targets, inputs, frames) {
-      return write(() => {
+    async startRun({ id, tenant, admission }, targets, inputs) {
+      await write(() => {
         for (const target of targets) refuseBusy(target)
-        orm.update(runs).set({ status: 'running' }).where(eq(runs.id, id)).run()
+        orm.update(runs).set({ status: 'running', admission, epoch: db.epoch, begun: nextBegun }).where(eq(runs.id, id)).run()
         take(targets, id)
         insertMessages(db, tenant, inputs)
-        return appendTo(insertLog, [{ run: seq, first: 1, frames }])
       })
+    },
+    async runOfKey(tenant, { target, key }) {
+      return byKey.get({ tenant, target, key, since: Date.now() - KEY_MS })
+    },
+    async withdrawMessages(tenant, runId) {
+      await write(() =>
+        orm
+          .delete(messages)
+          .where(and(eq(messages.tenant, tenant), eq(messages.runId, runId)))
+          .run(),
+      )
     },
     async findRun(tenant, id) {
       return find(tenant, id)
@@ -103,20 +153,23 @@ export const runQueries = (db: Db): Runs => {
       find(tenant, runId)
       return usage.all({ run: runId }).map(({ recorded }) => recorded.usage)
     },
-    async openRuns() {
-      return orm.select().from(runs).where(inArray(runs.status, open)).orderBy(asc(runs.seq)).all()
+    async takeOverRuns() {
+      return write(() => {
+        orm
+          .update(runs)
+          .set({ epoch: db.epoch, crashes: sql`crashes + (epoch IS NOT NULL)` })
+          .where(eq(runs.status, 'running'))
+          .run()
+        return orm.select().from(runs).where(inArray(runs.status, open)).orderBy(asc(runs.seq)).all()
+      })
     },
     async journalOf(runIds) {
-      return orm
-        .select()
-        .from(steps)
-        .where(and(inArray(steps.runId, runIds), eq(steps.status, 'success')))
-        .orderBy(asc(steps.seq))
-        .all()
+      return orm.select().from(steps).where(inArray(steps.runId, runIds)).orderBy(asc(steps.seq)).all()
     },
     async commitStep(step, rows, frames, pending) {
       return write(() => {
         orm.insert(steps).values(step).run()
+        forgetCrashes.run({ id: step.runId })
         insertMessages(db, step.tenant, rows)
         if (pending)
           orm
@@ -126,11 +179,11 @@ export const runQueries = (db: Db): Runs => {
         return frames ? appendTo(insertLog, [frames]) : 0
       })
     },
-    async endRun(runId, end, last, after) {
+    async endRun(runId, end, last, after, unsaid = []) {
       return write(() => {
         const ended = orm
           .update(runs)
-          .set(end)
+          .set({ ...end, epoch: null, begun: sql`coalesce(begun, ${nextBegun})` })
           .where(and(eq(runs.id, runId), inArray(runs.status, open)))
           .returning({ tenant: runs.tenant, agentId: runs.agentId })
           .get()
@@ -138,6 +191,7 @@ export const runQueries = (db: Db): Runs => {
         rememberRun(ended.agentId, end)
         orm.insert(segments).values(last).run()
         orm.delete(busy).where(eq(busy.runId, runId)).run()
+        insertMessages(db, ended.tenant, unsaid, false)
         if (after) {
           const { id, ...counted } = after.group
           orm.update(groups).set(counted).where(eq(groups.id, id)).run()

@@ -269,6 +269,12 @@ export const runs = table(
     /** What the run was admitted with; a replay reads this and no table that others change (design §4). */
     admission: json<Admission>('admission').notNull(),
     error: json<RunError>('error'),
+    /** The lease under which it runs; null where no process works on it. */
+    epoch: integer('epoch'),
+    /** How often a process died over the step that it is at. */
+    crashes: integer('crashes').notNull().default(0),
+    /** The order in which runs began to work, not that of their numbers: some have waited in line. */
+    begun: integer('begun'),
     createdAt: time('created_at'),
     completedAt: integer('completed_at'),
     /** ms to the first frame of an agent, and to the end. */
@@ -279,9 +285,42 @@ export const runs = table(
     index('runs_tenant').on(t.tenant, t.seq),
     index('runs_agent').on(t.agentId, t.seq),
     index('runs_group').on(t.groupId, t.seq),
+    index('runs_begun').on(t.begun),
+    index('runs_group_begun').on(t.groupId, t.begun),
     index('runs_open')
       .on(t.status)
       .where(sql`status in ('created', 'running')`),
+  ],
+)
+
+/**
+ * The process that may write: its row is made when it opens the file, and taken away by the next one that does. A number is never
+ * given again, so a process that slept through that knows by it that its time is over (faults.md F100).
+ */
+export const leases = table('leases', {
+  epoch: integer('epoch').primaryKey({ autoIncrement: true }),
+  createdAt: time('created_at'),
+})
+
+/** Requests that say by a key which one they are: sent again, they lead to the same run (design §5 row 26). */
+export const requestKeys = table(
+  'request_keys',
+  {
+    tenant: tenant(),
+    /** The group or agent that was talked to. */
+    target: text('target').notNull(),
+    key: text('key').notNull(),
+    /** SHA-256 of what was asked. */
+    hash: text('hash').notNull(),
+    runId: text('run_id')
+      .notNull()
+      .references(() => runs.id, { onDelete: 'cascade' }),
+    createdAt: time('created_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.target, t.key] }),
+    index('request_keys_age').on(t.createdAt),
+    index('request_keys_run').on(t.runId),
   ],
 )
 
@@ -312,7 +351,7 @@ export const steps = table(
     place: integer('place').notNull(),
     /** A model call, or an act of the manager's that no model made: it is in the journal, and no step to anybody else. */
     kind: text('kind', { enum: ['call', 'act'] }).notNull(),
-    status: text('status', { enum: ['success', 'failed'] }).notNull(),
+    status: text('status', { enum: ['success', 'failed', 'cancelled'] }).notNull(),
     stopReason: text('stop_reason').$type<StopReasonType>(),
     recorded: json<Recorded>('recorded').notNull(),
     /** What somebody thought of it. */

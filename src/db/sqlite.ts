@@ -7,6 +7,7 @@ import { blockQueries } from './blocks.ts'
 import { frameQueries } from './frames.ts'
 import { groupRunQueries } from './group-runs.ts'
 import { groupQueries } from './groups.ts'
+import { takeLease } from './lease.ts'
 import { memoryQueries } from './memory.ts'
 import { messageQueries } from './messages.ts'
 import { bringUp } from './migrating.ts'
@@ -45,9 +46,10 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
     owner?.close()
     throw explained(path, error)
   }
-  const writer = new Writer(raw, path, options)
+  const lease = takeLease(raw)
+  const writer = new Writer(raw, path, lease.check, options)
   const upkeep = setInterval(() => writer.upkeep(), UPKEEP_MS).unref()
-  const db: Db = { orm: drizzle(raw), raw, write: writer.write }
+  const db: Db = { orm: drizzle(raw), raw, epoch: lease.epoch, write: writer.write }
   const countLog = raw.prepare<[], number>('SELECT count(*) FROM log').pluck()
   const verbs = {
     ...tenantQueries(db),
@@ -74,7 +76,10 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
     failed: writer.failed,
     async close() {
       clearInterval(upkeep)
-      if (!writer.trouble) raw.pragma('optimize')
+      if (!writer.trouble) {
+        lease.release()
+        raw.pragma('optimize')
+      }
       raw.close()
       owner?.close()
     },

@@ -348,6 +348,8 @@ export interface RunRow {
   stopReason: StopReasonType | null
   admission: Admission
   error: RunError | null
+  /** How often a process died over the step that it is at. */
+  crashes: number
   createdAt: number
 }
 
@@ -370,6 +372,28 @@ export interface NewRun {
   runType: string
   admission: Admission
   createdAt: number
+}
+
+/** Tells one request to a target from another (design §5 row 26). */
+export interface RequestKey {
+  /** The group or agent that is talked to. */
+  target: string
+  key: string
+  /** SHA-256 of what is asked, in hex. */
+  hash: string
+}
+
+/** What is stored with a new run. */
+export interface NewRunParts {
+  /** All whom it takes; empty for one that waits in line. */
+  targets: string[]
+  inputs: MessageRow[]
+  frames: string[]
+  /** The approvals that it answers. */
+  answering: string[]
+  key?: RequestKey | undefined
+  /** It is stored as `created`, takes nobody and says nothing: its inputs are in its admission. */
+  waits?: boolean
 }
 
 /** What a run leaves to be done, in the transaction of its end (design §5 row 17). */
@@ -400,7 +424,7 @@ export interface StepRow {
   turn: number
   place: number
   kind: 'call' | 'act'
-  status: 'success' | 'failed'
+  status: 'success' | 'failed' | 'cancelled'
   stopReason: StopReasonType | null
   recorded: Recorded
   createdAt: number
@@ -423,6 +447,8 @@ export interface Recorded {
   calls: CallPart[]
   /** Those of them that wait for an answer from outside. */
   waits?: string[]
+  /** They were run at once: their results are in the act at the same place. */
+  runs?: true
   /** What they gave, the beginning of it; what a turn's rules go by. */
   returned: Returned[]
   /** Tools that must be called before the turn may end. */
@@ -453,29 +479,25 @@ export interface Runs {
    * @returns the run's number
    * @throws {RunBusy} when another run has one of the targets, {Conflict} when another answer came first; nothing is stored
    */
-  admitRun(
-    tenant: string,
-    run: NewRun,
-    targets: string[],
-    inputs: MessageRow[],
-    frames: string[],
-    answering: string[],
-  ): Promise<{ seq: number; logId: number }>
-  /** Starts a run that was stored as `created`: takes its targets, stores its inputs and first frames. @throws {RunBusy} */
-  startRun(
-    run: Pick<RunRow, 'seq' | 'id' | 'tenant'>,
-    targets: string[],
-    inputs: MessageRow[],
-    frames: string[],
-  ): Promise<number>
+  admitRun(tenant: string, run: NewRun, parts: NewRunParts): Promise<{ seq: number; logId: number }>
+  /** Starts a run that was stored as `created`: takes its targets and stores its inputs. @throws {RunBusy} */
+  startRun(run: Pick<RunRow, 'id' | 'tenant' | 'admission'>, targets: string[], inputs: MessageRow[]): Promise<void>
+  /** The run that a request with this key led to in the last day, and the hash of what that asked. */
+  runOfKey(tenant: string, key: Pick<RequestKey, 'target' | 'key'>): Promise<{ runId: string; hash: string } | undefined>
+  /** Takes back what a run that has ended brought into its agents' histories; its stream and its steps stay. */
+  withdrawMessages(tenant: string, runId: string): Promise<void>
   findRun(tenant: string, id: string): Promise<RunRow>
   showRun(tenant: string, id: string): Promise<Run>
   listRuns(tenant: string, query: ListRunsQuery): Promise<Run[]>
   /** The tokens of each of its model calls. */
   usageOf(tenant: string, runId: string): Promise<Usage[]>
-  /** Runs that no process works on: at start-up, all that are not ended. */
-  openRuns(): Promise<RunRow[]>
-  /** The finished steps of these runs, in order. */
+  /**
+   * At start-up: every run that has not ended becomes this process's; for one that a dead process worked on a crash is counted.
+   *
+   * @returns them in order
+   */
+  takeOverRuns(): Promise<RunRow[]>
+  /** The steps of these runs, in order; failed and cancelled ones, too. */
   journalOf(runIds: string[]): Promise<StepRow[]>
   /** Steps that wait for an answer from outside, for a group or for an agent. */
   pendingApprovals(tenant: string, of: { group: string } | { agent: string } | { run: string }): Promise<PendingApproval[]>
@@ -483,14 +505,19 @@ export interface Runs {
   answeredBy(tenant: string, of: { group: string } | { agent: string }, callIds: string[]): Promise<string | undefined>
   /** Gives up waiting: `rows` are the denials. A run that paused there becomes `cancelled`. */
   cancelApprovals(tenant: string, ids: string[], rows: MessageRow[]): Promise<void>
-  /** A step, the rows it made and the run's frames up to its last, together. @returns the log row's id, 0 when there were no frames */
+  /**
+   * A step, the rows it made and the run's frames up to its last, together; the run's crashes are forgotten.
+   *
+   * @returns the log row's id, 0 when there were no frames
+   */
   commitStep(step: StepRow, rows: MessageRow[], frames: NewFrames | null, pending?: PendingApproval): Promise<number>
   /**
-   * Ends a run, once, with its last frames; frees its targets, and stores what is to come after it.
+   * Ends a run, once, with its last frames; frees its targets, and stores what is to come after it. `unsaid` is what it was asked
+   * and did not come to: listed, and heard by nobody.
    *
    * @returns false when it had ended already; then nothing is changed
    */
-  endRun(runId: string, end: RunEnd, last: Segment, after?: Afterwards): Promise<boolean>
+  endRun(runId: string, end: RunEnd, last: Segment, after?: Afterwards, unsaid?: MessageRow[]): Promise<boolean>
 }
 
 export interface Steps {

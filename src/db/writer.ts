@@ -3,6 +3,7 @@ import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StorageTrouble } from '../errors.ts'
 import { logger } from '../logger.ts'
+import { LeaseLost } from './lease.ts'
 
 export interface WriterOptions {
   /** What a writer waits for a lock that another process holds. */
@@ -38,14 +39,18 @@ export class Writer {
   #writes = 0
   #seenWrites = 0
 
-  constructor(raw: Database.Database, path: string, options: WriterOptions = {}) {
+  /** @param check throws {LeaseLost} when another process has taken over */
+  constructor(raw: Database.Database, path: string, check: () => void, options: WriterOptions = {}) {
     raw.pragma('busy_timeout = 0')
     raw.pragma('wal_autocheckpoint = 0')
     raw.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`)
     this.#raw = raw
     this.#path = path
     this.#options = { busyMs: 5000, retryMs: 1000, ...options }
-    this.#transaction = raw.transaction((work: () => unknown) => work()).immediate
+    this.#transaction = raw.transaction((work: () => unknown) => {
+      check()
+      return work()
+    }).immediate
     this.#walPages = raw.prepare<[], { log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)')
     this.#checkpoint = raw.prepare('PRAGMA wal_checkpoint(PASSIVE)')
     this.#files = new Map(path === ':memory:' ? [] : [path, `${path}-wal`].map((file) => [file, identityOf(file)!]))
@@ -86,6 +91,7 @@ export class Writer {
 
   /** Hears what an error says of the file's health. @returns how the rest of the house knows it */
   judge(error: unknown): unknown {
+    if (error instanceof LeaseLost) return this.#fail(`Another process has taken over the database ${this.#path}`, error)
     // Drizzle wraps it, with the statement.
     const known = error instanceof Error && error.cause instanceof Database.SqliteError ? error.cause : error
     if (!(known instanceof Database.SqliteError)) return error

@@ -88,6 +88,15 @@ function sleeptimeOf(group: Group): Admission['sleeptime'] {
   }
 }
 
+/** The same for a run that has waited in line: others have come to their end since it was admitted. */
+export async function sleeptimeNow(
+  store: Store,
+  { tenant, groupId, admission }: Pick<RunRow, 'tenant' | 'groupId' | 'admission'>,
+): Promise<Admission['sleeptime']> {
+  if (groupId === null || !admission.sleeptime) return admission.sleeptime
+  return sleeptimeOf(await store.findGroup(tenant, groupId))
+}
+
 /** groups.md §3.5 */
 const DEFAULT_BUFFER = { max: 30, min: 15 }
 

@@ -9,32 +9,29 @@ import type { Approval } from '../wire/message.ts'
 import type { StopReasonType } from '../wire/run.ts'
 import { type Results, runCalls } from './calls.ts'
 import { inputRows } from './inputs.ts'
+import { toolRetry } from './events.ts'
 import { type At, keyOf } from './journal.ts'
 import { audience } from './members.ts'
-import type { LentTool, Scene } from './scene.ts'
+import { type CallsOptions, saidByCalls } from './returns.ts'
+import type { Scene } from './scene.ts'
 import { newRow } from './step.ts'
-import { heardRow, utterances } from './utterances.ts'
+import type { MessageStream } from './stream.ts'
+import { heardRow } from './utterances.ts'
 
 /*
  * Calls that wait for an answer from outside: a tool that needs leave, or one that the caller runs (streaming.md §7). The run
  * that made them has ended with `requires_approval`; the answer begins a run that takes up its steps and goes on from there.
  */
 
-export interface SettleOptions {
-  at: At
-  /** Who hears what is said. */
-  listeners: string[]
-  lent: LentTool[]
-  /** What the turn's earlier steps called. */
-  history: Returned[]
-}
-
 /**
  * Gives the calls of a paused step their results, if this run brings the answers: those that were allowed are run now.
  *
  * @returns what they gave, what they said, and whether that ends the turn; undefined when they still wait
  */
-export async function settle(scene: Scene, { at, listeners, lent, history }: SettleOptions): Promise<Recorded | undefined> {
+export async function* settle(
+  scene: Scene,
+  { at, listeners, lent, history }: CallsOptions,
+): MessageStream<Recorded | undefined> {
   const { journal, admission, store, tenant } = scene
   const { id: stepId, runId, recorded } = journal.find(at)!
   // Some providers use ids again: what this run itself asks is not answered by what was said before it.
@@ -42,10 +39,11 @@ export async function settle(scene: Scene, { at, listeners, lent, history }: Set
   const waits = recorded.waits ?? []
   const answers = admission.answers.filter(({ tool_call_id }) => waits.includes(tool_call_id))
   if (!journal.acted(at) && answers.length < waits.length) return undefined
+  const given = new Map(answers.map((answer) => [answer.tool_call_id, answer]))
+  const calls = recorded.calls.filter(({ id }) => mayRun(given.get(id)))
+  if (scene.resumed && !journal.acted(at) && calls.length > 0) yield [toolRetry(scene.runId, stepId, calls)]
   return await journal.act(at, async () => {
     const agent = await store.findAgent(tenant, at.agentId)
-    const given = new Map(answers.map((answer) => [answer.tool_call_id, answer]))
-    const calls = recorded.calls.filter(({ id }) => mayRun(given.get(id)))
     // Whoever gave leave has decided: rules do not forbid it any more (streaming.md §7.4).
     const ran = await runCalls(scene, { agent, stepId, calls, lent, rules: noRules, history: [] })
     const results = new Map(ran.parts.map((part) => [part.tool_call_id, part]))
@@ -62,7 +60,7 @@ export async function settle(scene: Scene, { at, listeners, lent, history }: Set
     // Words that are shown as they come, and those of lent tools, were heard when the call was made.
     const heardBefore = ({ name, speaks }: CallPart) => speaks !== undefined || lent.some(({ spec }) => spec.name === name)
     const late = calls.filter((call) => waits.includes(call.id) || !heardBefore(call))
-    const said = utterances([{ ...asked, role: 'assistant', parts: late }, returned], lent)
+    const said = saidByCalls({ ...asked, role: 'assistant', parts: late }, [returned], lent)
     const heard = said.flatMap((utterance) => listeners.map((listener) => heardRow(asked, listener, utterance)))
     return {
       rows: [asked, ...(parts.length > 0 ? [returned] : []), ...heard, ...followUpRows(scene, at, returned.date)],
@@ -70,6 +68,7 @@ export async function settle(scene: Scene, { at, listeners, lent, history }: Set
       said: said.map(({ text }) => text),
       returned: ran.returned,
       stop: stopAfter(agent, { answers, ran, history }),
+      ...(ran.cancelled && { failure: ran.cancelled }),
     }
   })
 }

@@ -7,9 +7,9 @@ import type { Runs } from './run.ts'
 /** How one agent talks to another without a group: a run of the other's own (groups.md §3.6.6). */
 export const sendBetween =
   (runs: () => Runs, store: Store): SendToAgent =>
-  async (tenant, from, toAgentId, text, { wait, signal }) => {
+  async (tenant, from, toAgentId, text, { wait, signal, key }) => {
     const message = { role: 'system', content: text, name: from.name, sender_id: from.id }
-    const run = await runs().sendToAgent(tenant, toAgentId, SendRequest.parse({ messages: [message] }))
+    const run = await runs().sendToAgent(tenant, toAgentId, SendRequest.parse({ messages: [message] }), key)
     if (!wait) return { runId: run.id, said: [] }
     await endOf(runs().ended(run.id), signal)
     const { error } = await store.findRun(tenant, run.id)

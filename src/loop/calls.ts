@@ -1,5 +1,6 @@
 import type { CallPart, MessageRow, ReturnPart, Returned } from '../db/store.ts'
-import { type Call, executeCalls } from '../tools/execute.ts'
+import { Cancelled } from '../errors.ts'
+import { type Call, type Executed, executeCalls } from '../tools/execute.ts'
 import { repeats } from '../tools/loop-guard.ts'
 import { parseArguments } from '../tools/arguments.ts'
 import type { Rules } from '../tools/rules.ts'
@@ -15,6 +16,8 @@ export interface Results {
   badPrefill: boolean
   /** A tool that a manager lent was called in order: it ends the turn. */
   lentEnds: boolean
+  /** Why the run ends, when it was cancelled meanwhile: calls that had not ended say so. */
+  cancelled?: Cancelled
 }
 
 export interface RunCallsOptions {
@@ -27,7 +30,7 @@ export interface RunCallsOptions {
   history: Returned[]
 }
 
-/** Runs a step's calls; each has its return, whatever happens. @throws {Cancelled} {Interrupted} */
+/** Runs a step's calls; each has its return, whatever happens. @throws {Suspended} when the server goes down */
 export async function runCalls(
   scene: Scene,
   { agent, stepId, calls, lent, rules, history }: RunCallsOptions,
@@ -40,18 +43,20 @@ export async function runCalls(
     const several = !rules.parallel && index > 0 ? 'One call at a time: this one was not run' : undefined
     return { ...call, prefilled: rules.prefilled(call.name), refused: rules.violation(call.name) ?? several ?? repeated[index] }
   })
-  const done = await executeCalls({
-    calls: asked,
-    tools: agent.tools,
-    source,
-    context: { store, tenant, agent, signal },
-    stepId,
-  })
-  const results: Results = { parts: [], returned: [], badPrefill: done.some(({ badPrefill }) => badPrefill), lentEnds: false }
-  const ran = done[Symbol.iterator]()
+  const done = new Map<Call, Executed>()
+  const results: Results = { parts: [], returned: [], badPrefill: false, lentEnds: false }
+  try {
+    const context = { store, tenant, agent, signal }
+    await executeCalls({ calls: asked, tools: agent.tools, source, context, stepId, done: (call, it) => done.set(call, it) })
+  } catch (error) {
+    if (!(error instanceof Cancelled)) throw error
+    results.cancelled = error
+  }
+  results.badPrefill = [...done.values()].some(({ badPrefill }) => badPrefill)
+  const ran = asked[Symbol.iterator]()
   for (const call of calls) {
     const tool = lentOf(call)
-    const result = tool ? lentResult(tool, call) : ownResult(ran.next().value!)
+    const result = tool ? lentResult(tool, call) : ownResult(done.get(ran.next().value!))
     if (tool && (result === 'later' || !result.isError)) results.lentEnds = true
     if (result === 'later') continue
     results.parts.push({
@@ -82,7 +87,10 @@ interface Result {
   stderr?: string[] | undefined
 }
 
-const ownResult = ({ output, isError }: Awaited<ReturnType<typeof executeCalls>>[number]): Result => ({ ...output, isError })
+const ownResult = (ran: Executed | undefined): Result =>
+  ran ? { ...ran.output, isError: ran.isError } : { text: CUT_OFF, isError: true }
+
+const CUT_OFF = 'The run was cancelled before this had ended; it may have had effects.'
 
 const printed = ({ stdout, stderr }: Result) => ({ ...(stdout && { stdout }), ...(stderr && { stderr }) })
 
@@ -101,3 +109,16 @@ export const failedCalls = (rows: MessageRow[]): Set<string> =>
       row.parts.flatMap((part) => (part.type === 'tool_return' && part.is_error ? [part.tool_call_id] : [])),
     ),
   )
+
+/** Tells an agent that its calls were not run, and why: so that each has its return. */
+export const notRun = (row: MessageRow, calls: CallPart[], why: string): MessageRow => ({
+  ...row,
+  name: calls[0]!.name,
+  parts: calls.map(({ id, speaks }) => ({
+    type: 'tool_return',
+    tool_call_id: id,
+    content: `This was not run: ${why}`,
+    is_error: true,
+    ...(speaks !== undefined && { speaks }),
+  })),
+})

@@ -1,6 +1,5 @@
-import { newId } from '../wire/id.ts'
-import { wireDate } from '../wire/message.ts'
 import { expand } from '../stream/expand.ts'
+import { eventMessage } from './events.ts'
 import type { Chat } from './managers/manager.ts'
 import { together } from './merge.ts'
 import type { Scene } from './scene.ts'
@@ -28,25 +27,10 @@ export function chatOf(scene: Scene): Chat {
         return { rows: [row], messages: expand(row) }
       })
     },
-    async announce(event_type, event_data) {
+    async announce(type, data) {
       await journal.act({ turn: turns++, place: 0, agentId: admission.members[0]!.id }, async () => ({
         rows: [],
-        messages: [
-          {
-            id: newId('event'),
-            date: wireDate(Date.now()),
-            name: null,
-            message_type: 'event_message',
-            otid: null,
-            sender_id: null,
-            step_id: null,
-            is_err: null,
-            seq_id: null,
-            run_id: scene.runId,
-            event_type,
-            event_data,
-          },
-        ],
+        messages: [eventMessage(scene.runId, type, data)],
       }))
     },
   }

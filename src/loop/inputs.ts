@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { MessageRow, Part } from '../db/store.ts'
 import type { ContentPart } from '../wire/content.ts'
 import { newId } from '../wire/id.ts'
@@ -10,6 +11,7 @@ export function inputRows(
   hearers: string[],
 ): MessageRow[] {
   const content: ContentPart[] = typeof input.content === 'string' ? [{ type: 'text', text: input.content }] : input.content
+  const otid = input.otid ?? randomUUID()
   return hearers.map((agentId, index) => ({
     id: newId('message'),
     agentId,
@@ -20,7 +22,7 @@ export function inputRows(
     parts: content.map(storedPart),
     name: input.name ?? null,
     senderId: input.sender_id ?? null,
-    otid: input.otid,
+    otid,
     isErr: false,
     date: run.createdAt,
     heard: index > 0,

@@ -1,8 +1,10 @@
 import type { MessageRow, PendingApproval, Recorded, StepRow, Usage } from '../db/store.ts'
-import { asRefusal } from '../errors.ts'
+import { asRefusal, Cancelled } from '../errors.ts'
 import { noUsage } from '../llm/usage.ts'
+import { expand } from '../stream/expand.ts'
 import { newId } from '../wire/id.ts'
 import type { LettaMessage } from '../wire/message.ts'
+import { stepRetry } from './events.ts'
 import type { MessageStream } from './stream.ts'
 
 /** What a step leaves: its record, the rows it made, and the messages that announce them. */
@@ -12,15 +14,32 @@ export interface StepOutcome {
   messages: LettaMessage[]
   /** Set when it waits for an answer from outside. */
   pending?: PendingApproval
-  /** Set when the model failed: the step is recorded as failed, and this is thrown. */
+  /** Set when the model failed, or the run was cancelled: `rows` are what it had said by then, and this is thrown. */
   failure?: unknown
 }
 
 /** What an act leaves, and what a replay needs of it. */
-export interface Act extends Pick<StepOutcome, 'rows' | 'messages'>, Partial<Pick<Recorded, 'stop' | 'said' | 'returned'>> {}
+export interface Act
+  extends
+    Pick<StepOutcome, 'rows' | 'messages' | 'failure'>,
+    Partial<Pick<Recorded, 'stop' | 'said' | 'returned' | 'missing'>> {}
 
 /** Stores a step with its rows and the frames of `messages`, in one transaction. */
 export type CommitStep = (step: Omit<StepRow, 'tenant'>, outcome: StepOutcome) => Promise<void>
+
+/** When a failed step is made again. */
+export interface StepRetries {
+  /** ms until then; undefined when another try is of no use, or there were enough. */
+  waitMs(failure: unknown, retries: number): number | undefined
+  /** @throws the reason why the run ends meanwhile */
+  wait(ms: number): Promise<void>
+}
+
+export interface JournalOptions {
+  maxSteps: number
+  commit: CommitStep
+  retries: StepRetries
+}
 
 /** Where in a run something happens: which turn, and which step of it. */
 export interface At {
@@ -39,14 +58,17 @@ export class Journal {
   readonly #commit: CommitStep
   readonly #runId: string
   readonly #maxSteps: number
+  readonly #retries: StepRetries
   readonly #usages: Usage[] = []
   #begun = 0
 
-  constructor(runId: string, steps: StepRow[], maxSteps: number, commit: CommitStep) {
+  constructor(runId: string, steps: StepRow[], { maxSteps, commit, retries }: JournalOptions) {
     this.#runId = runId
     this.#maxSteps = maxSteps
     this.#commit = commit
-    this.#recorded = new Map(steps.map((step) => [keyOf(step, step.kind), step]))
+    this.#retries = retries
+    const made = steps.filter(({ status }) => status === 'success')
+    this.#recorded = new Map(made.map((step) => [keyOf(step, step.kind), step]))
   }
 
   /** True when the request may make no further model call (design §5 row 11). */
@@ -64,45 +86,63 @@ export class Journal {
     return this.#recorded.get(keyOf(at, 'call'))
   }
 
-  /** The step at this place of this turn: from the record, or made now and recorded. */
+  /**
+   * The step at this place of this turn: from the record, or made now and recorded. A model that fails half-way is asked again,
+   * a few times, as a new step; what the failed one had shown is withdrawn (faults.md F35).
+   */
   async *step(at: At, make: (stepId: string) => MessageStream<StepOutcome>): MessageStream<Recorded> {
     const known = this.find(at)
     if (known) {
       if (known.runId === this.#runId) this.#count(known.recorded)
       return known.recorded
     }
-    this.#begun++
-    const id = newId('step')
-    const createdAt = Date.now()
-    const outcome = yield* make(id)
-    const { recorded, failure } = outcome
-    const refusal = failure === undefined ? undefined : asRefusal(failure)
-    const step = this.#row(at, 'call', id, recorded, createdAt)
-    if (refusal) {
-      step.status = 'failed'
-      step.stopReason = refusal.stopReason
-      step.recorded = { ...recorded, error: { error_type: refusal.errorType, message: refusal.message } }
+    for (let retries = 0; ; retries++) {
+      this.#begun++
+      const createdAt = Date.now()
+      const id = newId('step')
+      const outcome = yield* make(id)
+      const { recorded, failure } = outcome
+      const step = this.#row(at, 'call', id, recorded, createdAt)
+      if (failure === undefined) {
+        await this.#commit(step, outcome)
+        // So that an answer in this run finds it.
+        this.#recorded.set(keyOf(at, 'call'), { ...step, tenant: '' })
+        this.#usages.push(recorded.usage)
+        return recorded
+      }
+      const failed = failedStep(step, failure)
+      // What failed before it said anything was tried again by its provider already.
+      const again = outcome.rows.length > 0 && !this.full
+      const waitMs = again ? this.#retries.waitMs(failure, retries) : undefined
+      if (waitMs === undefined) {
+        await this.#commit(failed, outcome)
+        throw failure
+      }
+      const otids = outcome.rows.filter(({ heard }) => !heard).flatMap((row) => expand(row).flatMap(({ otid }) => otid ?? []))
+      const withdrawal = stepRetry(this.#runId, { step_id: id, otids, reason: asRefusal(failure).message })
+      await this.#commit(failed, { ...outcome, rows: [], messages: [withdrawal] })
+      await this.#retries.wait(waitMs)
     }
-    await this.#commit(step, outcome)
-    if (refusal) throw failure
-    // So that an answer in this run finds it.
-    this.#recorded.set(keyOf(at, 'call'), { ...step, tenant: '' })
-    this.#usages.push(recorded.usage)
-    return recorded
   }
 
   /** Something that no model does, done once: a tool's late result, a word to the reader. */
   async act(at: At, make: () => Promise<Act>): Promise<Recorded> {
     const known = this.acted(at)
     if (known) return known
-    const { rows, messages, ...kept } = await make()
+    const { rows, messages, failure, ...kept } = await make()
     const recorded: Recorded = { ...nothing, ...kept }
     await this.#commit(this.#row(at, 'act', newId('step'), recorded, Date.now()), { rows, messages, recorded })
+    if (failure !== undefined) throw failure
     return recorded
   }
 
   acted(at: At): Recorded | undefined {
     return this.#recorded.get(keyOf(at, 'act'))?.recorded
+  }
+
+  /** Steps whose calls were to be run, and have no results yet. */
+  get unreturned(): StepRow[] {
+    return [...this.#recorded.values()].filter((step) => step.kind === 'call' && step.recorded.runs && !this.acted(step))
   }
 
   /** The steps that waited for the answers which this run brings, oldest first. */
@@ -134,6 +174,13 @@ export class Journal {
     }
     return row
   }
+}
+
+/** What became of a step whose model failed, or whose run was cancelled. */
+function failedStep(step: Omit<StepRow, 'tenant'>, failure: unknown): Omit<StepRow, 'tenant'> {
+  const { stopReason, errorType, message } = asRefusal(failure)
+  if (failure instanceof Cancelled) return { ...step, status: 'cancelled', stopReason }
+  return { ...step, status: 'failed', stopReason, recorded: { ...step.recorded, error: { error_type: errorType, message } } }
 }
 
 export const keyOf = ({ turn, place }: Pick<At, 'turn' | 'place'>, kind: StepRow['kind']) => `${turn}.${place}.${kind}`

@@ -1,11 +1,11 @@
-import { asRefusal, Cancelled, Interrupted } from '../errors.ts'
+import { asRefusal, Cancelled, Suspended } from '../errors.ts'
 import type { Settled } from './managers/manager.ts'
 import type { MessageStream } from './stream.ts'
 import type { Said } from './turn.ts'
 
 /**
  * Several turns at the same time, as one stream: what any of them yields comes at once. A turn that fails is an entry like the
- * others; only a cancel ends them all.
+ * others; only a cancel, or the end of the process, ends them all.
  */
 export async function* together(turns: MessageStream<Said>[]): MessageStream<Settled[]> {
   const results: Settled[] = []
@@ -15,7 +15,7 @@ export async function* together(turns: MessageStream<Said>[]): MessageStream<Set
     const { index, item, failure } = await Promise.race(waiting.values())
     if (failure !== undefined) {
       waiting.delete(index)
-      if (failure instanceof Cancelled || failure instanceof Interrupted) stopped ??= failure
+      if (failure instanceof Cancelled || failure instanceof Suspended) stopped ??= failure
       else results[index] = { failure: asRefusal(failure).message }
     } else if (item!.done) {
       waiting.delete(index)

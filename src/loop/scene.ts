@@ -14,6 +14,8 @@ export interface Scene {
   providers: Providers
   tools: ToolSource
   journal: Journal
+  /** An earlier process has worked on it. */
+  resumed: boolean
   /** ms until a call that waits for an answer is given up; undefined = never. */
   approvalExpiryMs: number | undefined
   /** Aborts when the run is cancelled or the server goes down. */

@@ -1,4 +1,5 @@
 import type { CallPart, MessageRow, PendingApproval, Recorded, Returned } from '../db/store.ts'
+import { asRefusal, Cancelled } from '../errors.ts'
 import { ContextOverflow } from '../llm/errors.ts'
 import type { Delta, FinishReason, ModelCall, ToolSpec } from '../llm/provider.ts'
 import { noUsage } from '../llm/usage.ts'
@@ -8,8 +9,7 @@ import { type Rules, rulesFor } from '../tools/rules.ts'
 import type { AgentState } from '../wire/agent.ts'
 import { decrementMessageId, newId } from '../wire/id.ts'
 import type { LettaMessage } from '../wire/message.ts'
-import type { StopReasonType } from '../wire/run.ts'
-import { type Results, runCalls } from './calls.ts'
+import { notRun } from './calls.ts'
 import { currentContext, makeRoom } from './context.ts'
 import type { At, StepOutcome } from './journal.ts'
 import { promptMessages, skillsNote } from './prompt.ts'
@@ -38,14 +38,14 @@ export interface StepOptions {
 const MAX_COMPACTIONS = 3
 
 /**
- * One model call and the tools that it asked for (groups.md §5.7). Yields pieces as they come when tokens are asked for; else
- * the outcome holds the whole messages, and they are shown together with what is stored.
+ * One model call (groups.md §5.7). Yields pieces as they come when tokens are asked for; else the outcome holds the whole
+ * messages, and they are shown together with what is stored. The tools that it asks for are run when it is.
  *
- * @throws {Cancelled} {Interrupted} when the run is ended from outside; a model's failure is in the outcome
+ * @throws {Suspended} when the server goes down; a model's failure, and a cancel, is in the outcome
  */
 export async function* takeStep(scene: Scene, options: StepOptions): MessageStream<StepOutcome> {
   const { store, tenant, signal, admission } = scene
-  const { stepId, listeners, lent } = options
+  const { stepId } = options
   const { stream_tokens: tokens, override_model, client_tools } = admission.request
   const agent = await store.findAgent(tenant, options.agentId)
   const handle = override_model ?? agent.model ?? ''
@@ -94,39 +94,69 @@ export async function* takeStep(scene: Scene, options: StepOptions): MessageStre
         if (!(yield* makeRoom(scene, { agent, stepId, window, trigger: 'context_window_exceeded', tokens: 0 }))) throw error
       }
     }
-  } catch (failure) {
-    signal.throwIfAborted()
-    return { recorded, rows: [], messages: [], failure }
+  } catch (error) {
+    if (signal.aborted && !(signal.reason instanceof Cancelled)) throw signal.reason
+    const failure: unknown = signal.aborted ? signal.reason : error
+    const rows = halfRows(scene, agent, row, answer, failure)
+    // What failed is listed, and nobody hears it.
+    const listeners = failure instanceof Cancelled ? options.listeners : []
+    return saying({ ...options, listeners, tokens, rows, recorded, failure })
   }
   row.parts = answer.parts
-  const allowed = answer.parts.filter((part) => part.type === 'tool_call')
-  recorded.calls = [...allowed, ...answer.pending]
+  const own = answer.parts.filter((part) => part.type === 'tool_call')
+  recorded.calls = [...own, ...answer.pending]
   const rows = row.parts.length > 0 ? [row] : []
-  let pending: PendingApproval | undefined
   if (answer.pending.length > 0) {
     // Nothing is run, not even what needs no leave, until all are answered (streaming.md §7.2).
-    pending = waiting(scene, options, row, answer.pending, allowed)
+    const pending = waiting(scene, options, row, answer.pending, own)
     rows.push({ ...row, id: pending.id, role: 'approval', parts: answer.pending })
     recorded.waits = answer.pending.map(({ id }) => id)
     recorded.stop = 'requires_approval'
-  } else {
-    const results = await runCalls(scene, { agent, stepId, calls: allowed, lent, rules, history: options.history })
-    if (results.parts.length > 0)
-      rows.push({ ...newRow(scene, agent, stepId, 'tool'), name: allowed[0]!.name, parts: results.parts })
-    recorded.returned = results.returned
-    const { missing } = rules.after(results.returned)
-    if (missing.length > 0) recorded.missing = missing
-    recorded.stop = stopAfter(rules, allowed, results, finish)
+    return saying({ ...options, tokens, rows, recorded, pending })
   }
+  if (own.length > 0) {
+    recorded.runs = true
+    // What calls say is said when they have their results.
+    return saying({ ...options, lent: [], tokens, rows, recorded })
+  }
+  const { ends, missing } = rules.after([])
+  if (missing.length > 0) recorded.missing = missing
+  if (finish === 'length') recorded.stop = 'max_tokens_exceeded'
+  else if (ends) recorded.stop = 'end_turn'
+  return saying({ ...options, tokens, rows, recorded })
+}
+
+interface Saying extends Pick<StepOptions, 'lent' | 'listeners'>, Omit<StepOutcome, 'messages'> {
+  /** Its pieces were shown already. */
+  tokens: boolean
+}
+
+/** The outcome of a step with these rows: who hears of it, and what is shown of it now. */
+function saying({ lent, listeners, tokens, rows, recorded, pending, failure }: Saying): StepOutcome {
   const said = utterances(rows, lent)
   recorded.said = said.map(({ text }) => text)
+  const heard = said.flatMap((utterance) => listeners.map((listener) => heardRow(rows[0]!, listener, utterance)))
   const shown = tokens ? rows.filter(({ role }) => role === 'tool') : rows
   return {
     recorded,
-    rows: [...rows, ...said.flatMap((utterance) => listeners.map((listener) => heardRow(row, listener, utterance)))],
+    rows: [...rows, ...heard],
     messages: shown.flatMap((one) => expand(one)),
     ...(pending && { pending }),
+    ...(failure !== undefined && { failure }),
   }
+}
+
+/** What was said before the model failed or the run was cancelled; its calls were not run, and say so (faults.md F35, P6). */
+function halfRows(scene: Scene, agent: AgentState, row: MessageRow, answer: Answer, failure: unknown): MessageRow[] {
+  if (!answer.begun) return []
+  const isErr = !(failure instanceof Cancelled)
+  const rows: MessageRow[] = answer.parts.length > 0 ? [{ ...row, parts: answer.parts, isErr }] : []
+  if (answer.pending.length > 0)
+    rows.push({ ...row, id: decrementMessageId(row.id), role: 'approval', parts: answer.pending, isErr })
+  const calls = [...answer.parts.filter((part) => part.type === 'tool_call'), ...answer.pending]
+  if (calls.length > 0)
+    rows.push(notRun({ ...newRow(scene, agent, row.stepId!, 'tool'), isErr }, calls, asRefusal(failure).message))
+  return rows
 }
 
 /** Agents of the older types speak by a tool, and what it is given is shown as what they say (streaming.md §0.3, §2.1). */
@@ -216,16 +246,6 @@ const waiting = (
   allowed,
   expiresAt: scene.approvalExpiryMs === undefined ? null : Date.now() + scene.approvalExpiryMs,
 })
-
-/** Without a call the turn is over; after one it goes on, but for a tool that ends it (groups.md §5.7.6). */
-function stopAfter(rules: Rules, calls: CallPart[], results: Results, finish: FinishReason): StopReasonType | null {
-  if (results.badPrefill) return 'invalid_tool_call'
-  if (results.lentEnds) return 'end_turn'
-  const { ends } = rules.after(results.returned)
-  if (calls.length > 0) return ends ? 'tool_rule' : null
-  if (finish === 'length') return 'max_tokens_exceeded'
-  return ends ? 'end_turn' : null
-}
 
 export const newRow = (
   scene: Pick<Scene, 'groupId' | 'runId'>,

@@ -7,6 +7,7 @@ import { makeRoom } from './context.ts'
 import type { At } from './journal.ts'
 import { audience } from './members.ts'
 import { groupNote } from './prompt.ts'
+import { callReturns } from './returns.ts'
 import type { Member, Scene, TurnOptions } from './scene.ts'
 import { takeStep } from './step.ts'
 import type { MessageStream } from './stream.ts'
@@ -29,11 +30,11 @@ export async function* takeTurn(scene: Scene, member: Member, turn: number, opti
   const listeners = options.listeners ?? others.map(({ id }) => id)
   const said: string[] = []
   const history: Returned[] = []
-  let calls: CallPart[] = []
+  let called: CallPart[] = []
   let notice: string | undefined
   for (let place = 0; ; place++) {
     const at = { turn, place, agentId: member.id }
-    const end = (stop: StopReasonType): Said => ({ stop, said, calls, at: { ...at, place: Math.max(0, place - 1) } })
+    const end = (stop: StopReasonType): Said => ({ stop, said, calls: called, at: { ...at, place: Math.max(0, place - 1) } })
     if (place === options.maxSteps) return end('end_turn')
     const known = journal.find(at)
     if (journal.full && !known) return end('max_steps')
@@ -50,21 +51,21 @@ export async function* takeTurn(scene: Scene, member: Member, turn: number, opti
         history,
       }),
     )
-    said.push(...recorded.said)
-    calls = recorded.calls
-    history.push(...recorded.returned)
-    notice = recorded.missing && `[Before you finish you must call: ${recorded.missing.join(', ')}]`
+    const calls = { at, listeners, lent: options.tools ?? [], history }
+    const settled = recorded.waits
+      ? yield* settle(scene, calls)
+      : recorded.runs && (yield* callReturns(scene, calls, known !== undefined))
+    said.push(...recorded.said, ...(settled ? settled.said : []))
+    history.push(...recorded.returned, ...(settled ? settled.returned : []))
+    notice = noticeOf(settled ? settled.missing : recorded.missing)
     if (!known) yield* tidyUp(scene, at, recorded)
-    const lent = options.tools ?? []
-    const settled = recorded.stop === 'requires_approval' ? await settle(scene, { at, listeners, lent, history }) : undefined
-    if (settled) {
-      history.push(...settled.returned)
-      said.push(...settled.said)
-    }
-    const { stop } = settled ?? recorded
-    if (stop) return { stop, said, calls, at }
+    called = recorded.calls
+    const { stop } = settled || recorded
+    if (stop) return { stop, said, calls: called, at }
   }
 }
+
+const noticeOf = (missing: string[] | undefined) => missing && `[Before you finish you must call: ${missing.join(', ')}]`
 
 /** After a step that left the context nearly full, older messages are summarised (groups.md §5.5.2). */
 async function* tidyUp(scene: Scene, at: At, { usage, contextWindow: window }: Recorded): MessageStream<void> {

@@ -18,14 +18,15 @@ export const agentMessageRoutes = (services: Services) => {
   return new Hono<Caller>({ strict: false })
     .post('/:agent_id/messages', ofAgent, validate('json', SendRequest), async (c) => {
       const request = c.req.valid('json')
-      const run = await runs.sendToAgent(c.var.tenant, c.req.valid('param').agent_id, request)
+      const run = await runs.sendToAgent(c.var.tenant, c.req.valid('param').agent_id, request, c.req.header('idempotency-key'))
       return request.streaming
         ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
         : await answerWhole(c, services, run)
     })
     .post('/:agent_id/messages/stream', ofAgent, validate('json', SendRequest), async (c) => {
       const request = c.req.valid('json')
-      const run = await runs.sendToAgent(c.var.tenant, c.req.valid('param').agent_id, { ...request, streaming: true })
+      const key = c.req.header('idempotency-key')
+      const run = await runs.sendToAgent(c.var.tenant, c.req.valid('param').agent_id, { ...request, streaming: true }, key)
       return answerEvents(c, services, run, { after: 0, pings: request.include_pings })
     })
     .post('/:agent_id/messages/async', ofAgent, validate('json', SendAsyncRequest), async (c) => {

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Caller, Services } from '../services.ts'
 import type { MessageScope, RunRow, Store } from '../db/store.ts'
-import { Expired } from '../errors.ts'
+import { Expired, RunGoesOn } from '../errors.ts'
 import { expand } from '../stream/expand.ts'
 import { type Folded, fold } from '../stream/fold.ts'
 import type { Page, RunLog } from '../stream/log.ts'
@@ -48,15 +48,17 @@ export async function resumeAfter(
 }
 
 /** The same stream, collected; a run that failed is answered with the status of its cause (design §5 row 8). */
-export async function answerWhole(c: Context<Caller>, { log, store, config }: Services, run: RunRow) {
+export async function answerWhole(c: Context<Caller>, { log, store, config, closing }: Services, run: RunRow) {
   const view = viewFor({ includePings: true, types: run.admission.request.include_return_message_types, fern: false })
-  const pages = tail(log, run.seq, 0, { silenceMs: config.keepaliveMs, signal: c.req.raw.signal })
+  const signal = AbortSignal.any([c.req.raw.signal, closing])
+  const pages = tail(log, run.seq, 0, { silenceMs: config.keepaliveMs, signal })
   const { messages, stopReason, usage, error } = await fold(view ? viewed(pages, view) : pages)
   c.header('x-letta-run-id', run.id)
+  // The input is stored: sent again by itself, as letta-client does after a 429 or 500, it would be heard twice.
+  if (!usage) c.header('x-should-retry', 'false')
+  if (!usage && !error && closing.aborted) throw new RunGoesOn(run.id)
   if (!usage && !error) return c.body(null, 499 as 500) // The caller left.
   if (error) {
-    // The input is stored: sent again by itself, as letta-client does after a 429 or 500, it would be heard twice.
-    c.header('x-should-retry', 'false')
     const failed = await store.findRun(run.tenant, run.id)
     return c.json({ ...failed.error!.body, run_id: run.id }, failed.error!.status as 500)
   }

@@ -17,14 +17,15 @@ export const groupMessageRoutes = (services: Services) => {
   return new Hono<Caller>({ strict: false })
     .post('/:group_id/messages', ofGroup, validate('json', SendRequest), async (c) => {
       const request = c.req.valid('json')
-      const run = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, request)
+      const run = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, request, c.req.header('idempotency-key'))
       return request.streaming
         ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
         : await answerWhole(c, services, run)
     })
     .post('/:group_id/messages/stream', ofGroup, validate('json', SendRequest), async (c) => {
       const request = c.req.valid('json')
-      const run = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, { ...request, streaming: true })
+      const key = c.req.header('idempotency-key')
+      const run = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, { ...request, streaming: true }, key)
       return answerEvents(c, services, run, { after: 0, pings: request.include_pings })
     })
     .post('/:group_id/messages/async', ofGroup, validate('json', SendAsyncRequest), async (c) => {

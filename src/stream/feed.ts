@@ -11,7 +11,7 @@ export interface FeedPage extends Page {
 
 /** Where a feed begins. */
 export interface FeedStart {
-  /** The run to begin with; without one it is the first with a number above `number`. */
+  /** The run to begin with; without one it is the first that began after number `number`. */
   run: FeedRun | undefined
   number: number
   /** The first frame is the one after it. */
@@ -22,14 +22,13 @@ export interface FeedStart {
 
 export interface FeedOptions extends TailOptions {
   group: string
-  /** The group's run with the lowest number above `number`. */
+  /** The group's run that began first after that number `number` did. */
   next: (number: number) => Promise<FeedRun | undefined>
 }
 
 /**
- * All runs of a group, for whoever watches it: their stored frames in the order of the runs' numbers, as they come. Each frame's
- * `id:` is `<run number>.<seq>`, and a run's `[DONE]` is left out. One run at a time holds a group, and those in line begin in
- * the order of their numbers, so this is the tail of one run after the other; it ends when the signal aborts.
+ * All runs of a group, for whoever watches it: their stored frames in the order in which the runs began, as they come. Each frame's
+ * `id:` is `<run number>.<seq>`, and a run's `[DONE]` is left out. One run at a time holds a group, so this is the tail of one run after the other; it ends when the signal aborts.
  *
  * @throws {Expired} when it comes to a run whose frames are kept no more: nothing is skipped in silence
  */

@@ -1,4 +1,4 @@
-import type { ErrorMessage, Frame, LettaMessage, StopReason, ToolCall, ToolCallDelta } from '../wire/message.ts'
+import type { ErrorMessage, EventMessage, Frame, LettaMessage, StopReason, ToolCall, ToolCallDelta } from '../wire/message.ts'
 import type { UsageStatistics } from '../wire/usage.ts'
 import { readFrame, splitFrames } from './frame.ts'
 import type { Page } from './log.ts'
@@ -42,6 +42,10 @@ export class Folding {
       case 'error_message':
         this.#error = message
         return
+      case 'event_message':
+        if (message.event_type === 'step_retry') for (const otid of withdrawnBy(message)) this.#messages.delete(otid)
+        this.#messages.set(message.id, message)
+        return
       default: {
         const key = message.otid ?? message.id + message.message_type
         const known = this.#messages.get(key)
@@ -59,6 +63,9 @@ export class Folding {
     }
   }
 }
+
+/** What a step had shown that is made again (design §5 row 7). */
+const withdrawnBy = ({ event_data: data }: EventMessage) => (Array.isArray(data['otids']) ? data['otids'].map(String) : [])
 
 /** The date, the id and the number stay those of the first delta. */
 function merge(known: LettaMessage, delta: LettaMessage): LettaMessage {

@@ -155,6 +155,11 @@ export class RunLog {
     })
   }
 
+  /** Resolves when all that was appended so far is committed. */
+  async settled(): Promise<void> {
+    await this.#flushing
+  }
+
   /** What is committed above `after`, or undefined when that is nothing yet. */
   async read(number: number, after: number): Promise<Page | undefined> {
     const run = this.#live.get(number)

@@ -23,7 +23,10 @@ export function viewFor({ includePings, types, fern }: ViewOptions): View | unde
   const shown = types && new Set<string>([...types, ...unfiltered])
   return (text) => {
     const kept = splitFrames(text).filter((frame) => {
-      const type = readFrame(frame)?.message_type
+      const message = readFrame(frame)
+      const type = message?.message_type
+      // Whoever is shown what a step says is told when that does not count.
+      if (type === 'event_message' && message?.message_type === type && message.event_type === 'step_retry') return true
       return type === undefined || (!hidden.has(type) && (!shown || shown.has(type)))
     })
     return fern ? kept.map(plain).join('') : kept.join('')

@@ -41,6 +41,8 @@ export interface ExecuteOptions {
   context: Omit<ToolCallContext, 'callKey'>
   stepId: string
   limits?: Limits
+  /** Told of each call as soon as it has its result. */
+  done?: (call: Call, executed: Executed) => void
 }
 
 /**
@@ -50,7 +52,13 @@ export interface ExecuteOptions {
  *
  * @throws the signal's reason when it aborts
  */
-export async function executeCalls({ calls, tools, limits = defaultLimits, ...options }: ExecuteOptions): Promise<Executed[]> {
+export async function executeCalls({
+  calls,
+  tools,
+  limits = defaultLimits,
+  done,
+  ...options
+}: ExecuteOptions): Promise<Executed[]> {
   const byName = new Map(tools.toReversed().map((tool) => [tool.name, tool]))
   const jobs = calls.map((call, index): Job => {
     const tool = byName.get(call.name)
@@ -62,7 +70,12 @@ export async function executeCalls({ calls, tools, limits = defaultLimits, ...op
   const results: Executed[] = []
   for (const together of neighbours(jobs)) {
     options.context.signal.throwIfAborted()
-    results.push(...(await Promise.all(together.map((job) => execute(job, options, limits)))))
+    const running = together.map(async (job) => {
+      const executed = await execute(job, options, limits)
+      done?.(job.call, executed)
+      return executed
+    })
+    results.push(...(await Promise.all(running)))
   }
   return results
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { inferType, TextOrParts } from './content.ts'
 import { Metadata, Name, Text } from './field.ts'
@@ -7,9 +6,7 @@ import { MessageTypes } from './message-type.ts'
 import { Approval, ToolReturn } from './message.ts'
 
 /** The caller's own key for an input; one is made where it gave none (streaming.md §2.3). */
-const otid = Name.min(1)
-  .nullish()
-  .transform((given) => given ?? randomUUID())
+const otid = Name.min(1).nullish().describe('Sent again with the same, the request leads to the same run')
 
 export const MessageCreate = z.object({
   type: z.literal('message').default('message'),
@@ -85,6 +82,13 @@ const Options = z.object({
     .array(z.object({ name: Name, description: Text, location: Text }))
     .max(1000)
     .nullish(),
+  on_busy: z
+    .enum(['reject', 'enqueue', 'interrupt', 'rollback'])
+    .default('reject')
+    .describe(
+      'Ours: what to do while the target answers another request. `reject`: 409. `enqueue`: wait in line. `interrupt`: cancel that ' +
+        'run first, what it said is kept. `rollback`: cancel it and take back what it said',
+    ),
   override_model: Name.nullish().describe('`provider/model`, for this request only'),
   override_system: Text.nullish().describe('A system prompt for this request only'),
   system: Text.nullish().describe('The same as `override_system`'),

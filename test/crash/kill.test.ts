@@ -19,12 +19,10 @@ test('whatever a client has seen or was promised is there after a SIGKILL', { ti
   const { random, settings, entry, folder } = await arrange()
   const hashes = new Map<string, string>()
   const inputs = new Map<string, string[]>()
-  const counts = { interrupted: 0, natural: 0, seen: 0 }
+  const counts = { undisturbed: 0, 'went on': 0, 'given up': 0, seen: 0 }
   let talks: Talk[] = []
 
   const takeStock = async (server: ServerProcess) => {
-    // The first request after the address was printed: recovery is over by then.
-    expect(await server.api.get('/v1/runs/?active=true')).toEqual([])
     await Promise.all(
       talks.map(async (one) => {
         const { frames, fate } = await checkTalk(server.url, one)
@@ -55,7 +53,7 @@ test('whatever a client has seen or was promised is there after a SIGKILL', { ti
   }
   expect(await server.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
   expectSound(folder)
-  expect(counts.interrupted).toBeGreaterThan(KILLS)
+  expect(counts['went on']).toBeGreaterThan(KILLS)
   console.info(`${KILLS} kills: ${JSON.stringify(counts)}`)
 })
 
@@ -105,9 +103,9 @@ async function liveUntil(server: ServerProcess, life: number, frames: number): P
   const { api, url } = server
   const wordy = { include_base_tools: true, memory_blocks: [{ label: 'human', value: 'Nobody yet.' }] }
   const groups = await Promise.all([
-    groupOf(api, 3, wordy, 1000),
-    groupOf(api, 2, wordy, 1000),
-    groupOf(api, 2, { model: 'demo/chat' }, 1000),
+    groupOf(api, 3, wordy, 12),
+    groupOf(api, 2, wordy, 12),
+    groupOf(api, 2, { model: 'demo/chat' }, 6),
     groupOf(api, 2, {}, 2),
   ])
   let left = frames

@@ -46,10 +46,7 @@ export const occupy = (store: Store, tenant: string, agentId: string, target: st
       admission: plainAdmission(),
       createdAt: 0,
     },
-    [target],
-    [],
-    [],
-    [],
+    { targets: [target], inputs: [], frames: [], answering: [] },
   )
 
 function newAgent(create: z.input<typeof CreateAgent>, decided: Partial<NewAgent>): NewAgent {

@@ -22,7 +22,7 @@ test.each([
   expect(words(await allEvents(response))).toEqual(['ping', ...cancelledEnd])
 })
 
-test('a run that is cancelled within a word keeps its input and its finished turns, frees the group, and is cancelled once', async () => {
+test('a run that is cancelled within a word keeps its input and all that was said, frees the group, and is cancelled once', async () => {
   const { api, llm } = await startServer()
   const { id, agent_ids } = await api.group(['Ann', 'Bob'])
   llm.script([{ text: 'I am done.' }])
@@ -53,6 +53,7 @@ test('a run that is cancelled within a word keeps its input and its finished tur
   expect(listed.map(({ message_type: type, content }) => `${type} ${content}`)).toEqual([
     'user_message Hi',
     'assistant_message I am done.',
+    'assistant_message I am no',
   ])
   const next = await api.post(`/v1/groups/${id}/messages`, hi)
   expect(next).toMatchObject({ stop_reason: { stop_reason: 'end_turn' } })
@@ -60,14 +61,14 @@ test('a run that is cancelled within a word keeps its input and its finished tur
 
 test('a request for JSON that is cancelled is answered with what there was', async () => {
   const { api, llm } = await startServer()
-  const { id } = await api.agent()
-  const held = llm.hold()
-  const answer = api.post(`/v1/agents/${id}/messages`, hi)
-  await llm.received(1)
-  held.push('Never')
+  const { id } = await api.group(['Ann', 'Bob'])
+  llm.script([{ text: 'Done.' }, { silent: true }])
+  const answer = api.post(`/v1/groups/${id}/messages`, hi)
+  await llm.received(2)
   const [run] = await api.get<{ id: string }[]>('/v1/runs/?active=true')
   await api.post(`/v1/runs/${run!.id}/cancel`)
-  expect(await answer).toMatchObject({ messages: [], stop_reason: { stop_reason: 'cancelled' }, usage: { step_count: 0 } })
+  const messages = [{ name: 'Ann', content: 'Done.' }]
+  expect(await answer).toMatchObject({ messages, stop_reason: { stop_reason: 'cancelled' }, usage: { step_count: 1 } })
 })
 
 test('only runs of the agent can be cancelled at the agent', async () => {

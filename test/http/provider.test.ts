@@ -166,7 +166,7 @@ const failures: [string, Reply, string, string, number, string][] = [
 test.each(failures)(
   '%s fails alike before the first token and after it, and leaves nothing behind',
   async (name, reply, stop, errorType, status, bodyType) => {
-    const server = await startServer(name.startsWith('silence') ? impatient : {})
+    const server = await startServer({ ROUNDTABLE_STEP_RETRIES: '0', ...(name.startsWith('silence') && impatient) })
     const { api, llm } = server
     const { id } = await api.group(['Ann', 'Bob', 'Cyd'])
     for (const spokenBefore of [[], ['Ann: One.'], ['Ann: One.', 'Bob: Two.']]) {
@@ -244,8 +244,8 @@ test('what passes by itself is tried again before anything is shown, and counted
   expect(llm.requests).toHaveLength(3)
 })
 
-test('a partial answer that failed is not shown to a model, and the input is', async () => {
-  const { api, llm } = await startServer()
+test('a partial answer that failed is listed with a mark and not shown to a model, and the input is', async () => {
+  const { api, llm } = await startServer({ ROUNDTABLE_STEP_RETRIES: '0' })
   const { id } = await api.agent()
   llm.script([{ text: 'Lost words', cutAfter: 1 }])
   await allEvents(await api.stream(`/v1/agents/${id}/messages`, tokens))
@@ -254,4 +254,11 @@ test('a partial answer that failed is not shown to a model, and the input is', a
   expect(shown).toContain('Hi')
   expect(shown).toContain('Again?')
   expect(shown).not.toContain('Lost')
+  const [, partial] = await api.get<object[]>(`/v1/agents/${id}/messages?order=asc&after=${await firstOf(api, id)}`)
+  expect(partial).toMatchObject({ message_type: 'assistant_message', content: 'Lost ', is_err: true })
 })
+
+async function firstOf(api: TestServer['api'], agent: string): Promise<string> {
+  const [system] = await api.get<{ id: string }[]>(`/v1/agents/${agent}/messages?order=asc&limit=1`)
+  return system!.id
+}

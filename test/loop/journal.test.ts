@@ -30,9 +30,9 @@ const outcome = (said: string): StepOutcome => ({
 function journal(steps: StepRow[] = [], maxSteps = 10) {
   const committed: StepRow[] = []
   const made: string[] = []
-  const book = new Journal('run-x', steps, maxSteps, async (step) => {
-    committed.push({ ...step, tenant: 't' })
-  })
+  const commit = async (step: Omit<StepRow, 'tenant'>) => void committed.push({ ...step, tenant: 't' })
+  const retries = { waitMs: () => undefined, wait: async () => {} }
+  const book = new Journal('run-x', steps, { maxSteps, commit, retries })
   const take = async (turn: number, place: number, said: string) => {
     const step = book.step({ turn, place, agentId: 'agent-x' }, async function* make(): MessageStream<StepOutcome> {
       made.push(said)

@@ -111,7 +111,7 @@ test('I4 and I5: a run ends once, in one transaction with its status, and nothin
   const bench = await testLog(tiny)
   const run = await bench.begin()
   await bench.end(run)
-  expect((await bench.store.openRuns()).length).toBe(0)
+  expect((await bench.store.takeOverRuns()).length).toBe(0)
   const before = await readAll(bench.log, run)
   expect(() => bench.log.append(run.seq, [said('late')])).toThrow('not live')
   await expect(bench.end(run)).rejects.toThrow('not live')

@@ -54,7 +54,11 @@ export const summary = (of: string) =>
 /** Stores rows behind what their agent heard so far, as a run's input. */
 export async function hear(store: Store, tenant: string, agentId: string, rows: MessageRow[]): Promise<void> {
   const run = { id: newId('run'), agentId, groupId: null, background: false, runType: 'test', createdAt: 0 }
-  await store.admitRun(tenant, { ...run, admission: plainAdmission() }, [run.id], rows, [], [])
+  await store.admitRun(
+    tenant,
+    { ...run, admission: plainAdmission() },
+    { targets: [run.id], inputs: rows, frames: [], answering: [] },
+  )
 }
 
 /** What providers insist on; the words of their refusals. */

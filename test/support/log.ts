@@ -25,7 +25,7 @@ export async function testLog(options: RunLogOptions = {}, file = join(tempFolde
   const store = openSqlite(`file:${file}`, migrations)
   await store.ensureTenant(TENANT)
   const log = new RunLog(store, options)
-  await log.recover((await store.openRuns()).map(({ seq }) => seq))
+  await log.recover((await store.takeOverRuns()).map(({ seq }) => seq))
   onTestFinished(() => store.close())
   return {
     store,
@@ -52,7 +52,12 @@ async function begin(store: Store, log: RunLog): Promise<TestRun> {
     createdAt: 0,
     admission: plainAdmission(),
   }
-  return { id, seq: await log.begin([ping(id)], (frames) => store.admitRun(TENANT, run, [id], [], frames, [])) }
+  return {
+    id,
+    seq: await log.begin([ping(id)], (frames) =>
+      store.admitRun(TENANT, run, { targets: [id], inputs: [], frames, answering: [] }),
+    ),
+  }
 }
 
 function endRun(store: Store, log: RunLog, { id, seq }: TestRun) {

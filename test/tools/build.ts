@@ -30,6 +30,10 @@ export async function say(store: Store, tenant: string, agentId: string, said: S
     return row('user', parts, { agentId, runId: run.id, date: Date.now(), ...rest })
   })
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nobody reads it here
-  await store.admitRun(tenant, { ...run, admission: {} as never }, [target], rows, [], [])
+  await store.admitRun(
+    tenant,
+    { ...run, admission: {} as never },
+    { targets: [target], inputs: rows, frames: [], answering: [] },
+  )
   return rows.map(({ id }) => id)
 }

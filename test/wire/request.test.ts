@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { newId } from '../../src/wire/id.ts'
 import { ResumeRequest, SendRequest } from '../../src/wire/request.ts'
 
-const uuid4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const refusal = (body: unknown) =>
   SendRequest.safeParse(body)
     .error?.issues.map((issue) => issue.message)
@@ -12,7 +11,7 @@ const firstInput = (...messages: unknown[]) => SendRequest.parse({ messages }).m
 
 test('input is one user message', () => {
   const { messages, ...rest } = SendRequest.parse({ input: 'Hello' })
-  expect(messages).toEqual([{ type: 'message', role: 'user', content: 'Hello', otid: expect.stringMatching(uuid4) }])
+  expect(messages).toEqual([{ type: 'message', role: 'user', content: 'Hello' }])
   expect(rest).not.toHaveProperty('input')
 })
 
@@ -36,6 +35,7 @@ test('content is never empty, and a bad part is named', () => {
 test('defaults, what is ignored and what is null', () => {
   expect(SendRequest.parse({ input: 'Hello', unheard: 'of' })).toEqual({
     messages: [expect.anything()],
+    on_busy: 'reject',
     streaming: false,
     stream_tokens: false,
     include_pings: true,
@@ -80,19 +80,16 @@ test('an input without a type is what its fields say', () => {
   const returned = { tool_call_id: 'call_1', tool_return: '4', status: 'success' }
   const tool = { type: 'tool', ...returned, stdout: null, stderr: null }
   const approval = { type: 'approval', tool_call_id: 'call_1', approve: false, reason: null }
-  const otid = expect.stringMatching(uuid4)
-  expect(firstInput({ role: 'user', content: 'x' })).toMatchObject({ type: 'message', otid })
-  expect(firstInput({ type: null, role: 'user', content: 'x' })).toMatchObject({ type: 'message', otid })
-  expect(firstInput({ tool_returns: [returned] })).toMatchObject({ type: 'tool_return', tool_returns: [tool], otid })
+  expect(firstInput({ role: 'user', content: 'x' })).toMatchObject({ type: 'message', role: 'user' })
+  expect(firstInput({ type: null, role: 'user', content: 'x' })).toMatchObject({ type: 'message', role: 'user' })
+  expect(firstInput({ tool_returns: [returned] })).toMatchObject({ type: 'tool_return', tool_returns: [tool] })
   expect(firstInput({ approvals: [{ tool_call_id: 'call_1', approve: false }, returned] })).toMatchObject({
     type: 'approval',
     approvals: [approval, tool],
-    otid,
   })
   expect(firstInput({ approve: false, approval_request_id: 'message-1', reason: 'too much' })).toEqual({
     type: 'approval',
     approvals: [{ type: 'approval', tool_call_id: 'message-1', approve: false, reason: 'too much' }],
-    otid,
   })
   expect(refusal({ messages: [{ approve: true }] })).toContain('give approvals')
 })
