@@ -545,7 +545,7 @@ export interface Tags {
 export interface GroupRuns {
   /** @throws {NotFound} when it is none of the group's */
   findGroupRun(tenant: string, groupId: string, number: number): Promise<FeedRun>
-  /** The group's run with the lowest number above `number`. */
+  /** The group's run that began first after that number `number` did. */
   nextGroupRun(groupId: string, number: number): Promise<FeedRun | undefined>
   /** The group's run that works now, else its last one. */
   currentGroupRun(groupId: string): Promise<FeedRun | undefined>
