@@ -122,10 +122,7 @@ export type Config = ReturnType<typeof readConfig>
  * @throws {Error} naming everything that is wrong, all at once
  */
 export function readConfig(env: Record<string, string | undefined> = process.env, typed: typeof env = {}) {
-  // `PORT=` in an env file means "not set"; z.coerce would make it 0.
-  const given = Object.fromEntries(
-    [...Object.entries(env), ...Object.entries(typed)].filter(([, value]) => value !== undefined && value !== ''),
-  )
+  const given = givenIn(env, typed)
   const { data, error } = Env.safeParse(given)
   if (error) throw new Error(`Bad settings:\n${z.prettifyError(error)}`)
   const password = data.LETTA_SERVER_SECURE ? data.LETTA_SERVER_PASSWORD : undefined
@@ -220,4 +217,27 @@ const trim = (url: string) => url.replace(/\/+$/, '')
 function baseUrl(setting: string, url: string, local: boolean): string {
   if (!URL.canParse(url) || !/^https?:/.test(url)) throw new Error(`Bad settings:\n${setting}=${url} is not an http(s) address`)
   return local && new URL(url).pathname === '/' ? `${trim(url)}/v1` : trim(url)
+}
+
+/** `PORT=` in an env file means "not set"; z.coerce would make it 0. */
+const givenIn = (...places: Record<string, string | undefined>[]): Record<string, string | undefined> =>
+  Object.fromEntries(
+    places.flatMap((place) => Object.entries(place)).filter(([, value]) => value !== undefined && value !== ''),
+  )
+
+const ClientEnv = z.object({
+  PORT: Env.shape.PORT,
+  ROUNDTABLE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  ROUNDTABLE_API_KEY: text,
+})
+
+/**
+ * What a command needs to know to talk to a running server.
+ *
+ * @throws {Error} naming everything that is wrong
+ */
+export function readClientConfig(env: Record<string, string | undefined> = process.env, typed: typeof env = {}) {
+  const { data, error } = ClientEnv.safeParse(givenIn(env, typed))
+  if (error) throw new Error(`Bad settings:\n${z.prettifyError(error)}`)
+  return { url: trim(data.ROUNDTABLE_URL ?? `http://127.0.0.1:${data.PORT}`), apiKey: data.ROUNDTABLE_API_KEY }
 }

@@ -29,7 +29,7 @@ const composers = new Set(['app', 'cli', 'demo', 'server', 'main', 'stdout'])
 /** Packages that only one folder, or file, may know. */
 const confined: [packages: RegExp, owner: string][] = [
   [/^(drizzle-orm|better-sqlite3)(\/|$)/, 'db'],
-  [/^(@ai-sdk\/(?!mcp)|undici$|eventsource-parser(\/|$))/, 'llm'],
+  [/^(@ai-sdk\/(?!mcp)|undici$)/, 'llm'],
   [/^(@ai-sdk\/mcp|quickjs-emscripten-core|@jitl\/)/, 'tools'],
 ]
 

@@ -4,5 +4,8 @@ import type { Command } from './command.ts'
 export const commands: Record<string, () => Promise<{ command: Command }>> = {
   serve: () => import('./serve.ts'),
   doctor: () => import('./doctor.ts'),
+  demo: () => import('./demo.ts'),
+  chat: () => import('./chat.ts'),
+  groups: () => import('./groups.ts'),
   backup: () => import('./backup.ts'),
 }
