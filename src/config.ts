@@ -83,6 +83,7 @@ const Env = z.object({
   ROUNDTABLE_SHUTDOWN_SECONDS: seconds(5),
   ROUNDTABLE_STEP_RETRIES: z.coerce.number().int().min(0).max(10).default(2),
   ROUNDTABLE_QUEUE_LIMIT: z.coerce.number().int().min(0).default(100),
+  ROUNDTABLE_READER_STALL_SECONDS: seconds(30),
   ROUNDTABLE_CUSTOM_TOOLS: flag,
   ROUNDTABLE_TOOL_SECONDS: seconds(10),
   ROUNDTABLE_TOOL_MEMORY_MB: z.coerce.number().int().min(160).default(256),
@@ -152,6 +153,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     stepRetries: data.ROUNDTABLE_STEP_RETRIES,
     queueLimit: data.ROUNDTABLE_QUEUE_LIMIT,
     shutdownMs: data.ROUNDTABLE_SHUTDOWN_SECONDS * 1000,
+    readerStallMs: data.ROUNDTABLE_READER_STALL_SECONDS * 1000,
     /** How we get what others point us at: images. */
     fetch: {
       allow: data.ROUNDTABLE_FETCH_ALLOW,

@@ -35,6 +35,12 @@ export interface RunningServer {
 /** How long readers may take to come to the end once all runs have ended. */
 const READERS_MS = 1000
 
+/**
+ * A connection that is silent for so long is asked by the kernel whether its peer is there, ten times at most, once a second:
+ * over before the next keepalive is due. Behind one that nobody acknowledges the kernel would not ask (faults.md F54).
+ */
+const PEER_IDLE_MS = 5000
+
 /** What answers have to leave the process when storage has failed; and what the end of a run has when the disk is full. */
 const GRACE_MS = 250
 
@@ -68,7 +74,8 @@ export async function startServer(config: Config, migrations: string): Promise<R
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()
   const app = createApp({ config, store, log, providers, runs, tools, metrics, closing: closing.signal })
-  const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }) as Server
+  const serverOptions = { keepAlive: true, keepAliveInitialDelay: PEER_IDLE_MS }
+  const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }) as Server
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo
   const failed = once(store.failed, 'abort').then(async () => {

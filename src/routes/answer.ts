@@ -27,7 +27,15 @@ export function answerEvents(
   const fern = run.groupId !== null && c.req.header('x-fern-language') !== undefined
   const view = viewFor({ includePings: pings, types: run.admission.request.include_return_message_types, fern })
   const pages = (signal: AbortSignal) => tail(log, run.seq, after, { silenceMs: config.keepaliveMs, signal })
-  return answerStream(c, { pages, runOf: () => run.id, runId: run.id, pings: pings && !fern, view, closing })
+  return answerStream(c, {
+    pages,
+    runOf: () => run.id,
+    runId: run.id,
+    pings: pings && !fern,
+    view,
+    stallMs: config.readerStallMs,
+    closing,
+  })
 }
 
 /** @throws {Expired} when its frames are kept no more */

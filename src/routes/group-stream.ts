@@ -29,6 +29,7 @@ export const groupStreamRoutes = ({ store, log, config, closing }: Services) => 
         runOf: ({ run }) => run?.id ?? null,
         pings,
         view: viewFor({ includePings: pings, types: null, fern: false }),
+        stallMs: config.readerStallMs,
         closing,
       })
     },

@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { HttpBindings } from '@hono/node-server'
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { logger } from '../logger.ts'
 import { type Ping, wireDate } from '../wire/message.ts'
@@ -17,12 +17,14 @@ export interface SseOptions<P extends Page> {
   /** A keepalive is a ping frame, else a comment, which no client shows. */
   pings: boolean
   view: View | undefined
+  /** A reader that takes nothing for so long is cut; it can resume (streaming.md §A.1, I9). */
+  stallMs: number
   /** Aborts when the server goes down: readers are told to come back. */
   closing: AbortSignal
 }
 
-/** A reader that takes nothing for so long is cut; it can resume (streaming.md §A.1, I9). */
-const STALL_MS = 60_000
+/** When a browser comes back by itself after a cut: not all of them at once (faults.md F55). */
+const retryLine = () => `retry: ${randomInt(1000, 3000)}\n\n`
 
 let open = 0
 
@@ -42,7 +44,9 @@ export function answerStream<P extends Page>(c: { env: HttpBindings; res: Respon
     'x-accel-buffering': 'no',
     ...(options.runId !== undefined && { 'x-letta-run-id': options.runId }),
   })
-  out.flushHeaders()
+  // What reconnects by itself is an EventSource, and it knows no method but GET.
+  if (c.env.incoming.method === 'GET') out.write(retryLine())
+  else out.flushHeaders()
   const gone = new AbortController()
   open++
   out.once('close', () => {
@@ -69,16 +73,16 @@ function alreadySent(): Response {
 
 async function pump<P extends Page>(
   out: ServerResponse,
-  { pages, runOf, pings, view, closing }: SseOptions<P>,
+  { pages, runOf, pings, view, stallMs, closing }: SseOptions<P>,
   gone: AbortSignal,
 ) {
   const signal = AbortSignal.any([gone, closing])
   for await (const page of pages(signal)) {
     const text = page.text === '' && !page.final ? keepalive(runOf(page), page.last, pings) : view ? view(page.text) : page.text
-    if (text !== '' && !out.write(text)) await drained(out, signal)
+    if (text !== '' && !out.write(text)) await drained(out, stallMs, signal)
   }
   if (gone.aborted) return
-  out.end(signal.aborted ? 'retry: 1000\n\n' : undefined)
+  out.end(signal.aborted ? retryLine() : undefined)
 }
 
 /** A ping that is not stored: it has no `id:` line, and carries the last number (streaming.md §1.3). */
@@ -101,7 +105,7 @@ export const ping = (runId: string | null): Ping => ({
   run_id: runId,
 })
 
-function drained(out: ServerResponse, signal: AbortSignal): Promise<void> {
+function drained(out: ServerResponse, stallMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(stalled)
@@ -109,7 +113,7 @@ function drained(out: ServerResponse, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', done)
       resolve()
     }
-    const stalled = setTimeout(() => out.destroy(), STALL_MS)
+    const stalled = setTimeout(() => out.destroy(), stallMs)
     out.once('drain', done)
     signal.addEventListener('abort', done, { once: true })
     if (signal.aborted) done()

@@ -270,8 +270,8 @@ test('a place in a stream is a whole number, and nothing else is taken for one',
     ]),
   ])
   // An EventSource that has seen nothing yet sends an empty one; blanks around a header are not part of it (RFC 9110 §5.5).
-  expect((await raw(url, 'GET', stream, header(''))).text).toMatch(/^id: 1\n/)
-  expect((await raw(url, 'GET', stream, header(' 2 '))).text).toMatch(/^id: 3\n/)
+  expect((await raw(url, 'GET', stream, header(''))).text).toMatch(/^retry: \d+\n\nid: 1\n/)
+  expect((await raw(url, 'GET', stream, header(' 2 '))).text).toMatch(/^retry: \d+\n\nid: 3\n/)
 })
 
 test('methods and addresses that are not served', async () => {

@@ -15,6 +15,9 @@ async function group({ api, llm }: Server) {
   return await api.group(['ana', 'ben', 'cleo'])
 }
 
+/** What a GET begins with; it is no frame. */
+const withoutRetry = (text: string) => text.replace(/^retry: [12]\d{3}\n\n/, '')
+
 /** Frames as they arrive; `leaveAfter` closes the connection once that many were read. */
 async function read(response: Response, leaveAfter = Infinity): Promise<string> {
   expect(response.status).toBe(200)
@@ -24,7 +27,7 @@ async function read(response: Response, leaveAfter = Infinity): Promise<string> 
     const whole = splitFrames(text.slice(0, text.lastIndexOf('\n\n') + 2))
     if (whole.length >= leaveAfter) return whole.slice(0, leaveAfter).join('')
   }
-  return text
+  return withoutRetry(text)
 }
 
 const byPost = async ({ api }: Server, runId: string, after: number) =>

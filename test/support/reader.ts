@@ -14,6 +14,8 @@ export type ReaderEnd = 'end' | 'cut' | 'closed'
 export interface Reader {
   status: number
   headers: IncomingHttpHeaders
+  /** In ms: what the `retry:` lines said, which are no frames. */
+  readonly retries: readonly number[]
   /** In the order of arrival; it grows. */
   readonly seen: readonly Seen[]
   /** What came behind the last blank line. */
@@ -51,6 +53,7 @@ export async function openReader(url: string, { method = 'GET', body, headers, o
   request.on('error', () => {})
 
   const seen: Seen[] = []
+  const retries: number[] = []
   const waiting = new Set<{ holds: () => boolean; settle: (error?: Error) => void }>()
   let bytes: Buffer = Buffer.alloc(0)
   let closed = false
@@ -62,6 +65,11 @@ export async function openReader(url: string, { method = 'GET', body, headers, o
     for (let end = bytes.indexOf('\n\n'); end >= 0; end = bytes.indexOf('\n\n', at)) {
       const text = bytes.toString('utf8', at, end + 2)
       at = end + 2
+      const retry = /^retry: (\d+)\n\n$/.exec(text)?.[1]
+      if (retry !== undefined) {
+        retries.push(Number(retry))
+        continue
+      }
       const id = /^id: (\d+)\n/.exec(text)?.[1]
       const frame = { id: id === undefined ? undefined : Number(id), text }
       seen.push(frame)
@@ -83,6 +91,7 @@ export async function openReader(url: string, { method = 'GET', body, headers, o
   return {
     status: response.statusCode!,
     headers: response.headers,
+    retries,
     seen,
     get rest() {
       return bytes.toString('utf8')
