@@ -19,6 +19,7 @@ import type { RunWatcher } from './loop/watcher.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { logRunEnd } from './observe/run-line.ts'
 import { RunLog } from './stream/log.ts'
+import { PAGE_CHARS } from './stream/sealed.ts'
 import { agentTools } from './tools/agents.ts'
 import { createTools } from './tools/index.ts'
 
@@ -74,7 +75,7 @@ export async function startServer(config: Config, migrations: string): Promise<R
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()
   const app = createApp({ config, store, log, providers, runs, tools, metrics, closing: closing.signal })
-  const serverOptions = { keepAlive: true, keepAliveInitialDelay: PEER_IDLE_MS }
+  const serverOptions = { keepAlive: true, keepAliveInitialDelay: PEER_IDLE_MS, highWaterMark: PAGE_CHARS }
   const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }) as Server
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Caller, Services } from '../services.ts'
 import type { MessageScope, RunRow, Store } from '../db/store.ts'
-import { Expired, RunGoesOn } from '../errors.ts'
+import { Expired, InvalidArgument, RunGoesOn } from '../errors.ts'
 import { expand } from '../stream/expand.ts'
 import { type Folded, fold } from '../stream/fold.ts'
 import type { Page, RunLog } from '../stream/log.ts'
@@ -52,7 +52,14 @@ export async function resumeAfter(
   after: number | null | undefined,
 ): Promise<number> {
   const { last, final } = await positionOf(log, run)
+  refuseFuture(after ?? 0, last, final)
   return final ? Math.min(after ?? 0, last - 1) : (after ?? 0)
+}
+
+/** @throws {InvalidArgument} for a cursor that nobody can have: waiting for its frame would skip those before it (faults.md F51) */
+export function refuseFuture(after: number, last: number, final: boolean): void {
+  if (final || after <= last) return
+  throw new InvalidArgument(`INVALID_ARGUMENT: The run has no frame ${after} yet; its last is ${last}`)
 }
 
 /** The same stream, collected; a run that failed is answered with the status of its cause (design §5 row 8). */

@@ -9,7 +9,7 @@ import { ListMessagesQuery, pageQuery } from '../wire/page.ts'
 import { ResumeQuery, ResumeRequest } from '../wire/request.ts'
 import { ListRunsQuery } from '../wire/run.ts'
 import type { RunMetrics } from '../wire/step.ts'
-import { answerEvents, listMessages, positionOf, resumeAfter } from './answer.ts'
+import { answerEvents, listMessages, positionOf, refuseFuture, resumeAfter } from './answer.ts'
 import { validate } from './validate.ts'
 
 const ofRun = validate('param', z.object({ run_id: RunId }))
@@ -63,6 +63,7 @@ export const runRoutes = (services: Services) => {
       const { last, final } = await positionOf(log, run)
       // The one answer that stops an EventSource (streaming.md §11).
       if (final && after >= last) return c.body(null, 204)
+      refuseFuture(after, last, final)
       return answerEvents(c, services, run, { after, pings })
     })
 }

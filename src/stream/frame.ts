@@ -27,13 +27,6 @@ export function splitFrames(text: string): string[] {
   return frames
 }
 
-/** `text` without its first `count` frames. */
-export function skipFrames(text: string, count: number): string {
-  let at = 0
-  for (let skipped = 0; skipped < count; skipped++) at = text.indexOf('\n\n', at) + 2
-  return at === 0 ? text : text.slice(at)
-}
-
 /** A frame's message, or null for `[DONE]`. */
 export function readFrame(text: string): Frame | null {
   const data = text.slice(text.indexOf('data: ') + 6, -2)

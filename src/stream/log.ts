@@ -1,7 +1,8 @@
 import type { Frames, LogRow, NewFrames, Segment } from '../db/store.ts'
 import type { Frame } from '../wire/message.ts'
-import { doneFrame, frame, skipFrames, splitFrames } from './frame.ts'
+import { doneFrame, frame, splitFrames } from './frame.ts'
 import { WriteQueue } from './queue.ts'
+import { PAGE_CHARS, SealedFrames } from './sealed.ts'
 import { type Growth, Wake } from './wake.ts'
 
 /** Consecutive frames as one text; `last` is the number of its last one, `final` says that nothing comes after it. */
@@ -59,6 +60,7 @@ export class RunLog {
   readonly #pinning = new Set<LiveRun>()
   readonly #options: Required<RunLogOptions>
   readonly #queue: WriteQueue
+  readonly #sealed: SealedFrames
   #flushing: Promise<void> | undefined
   #flushedAt = 0
   #lastLogId = 0
@@ -66,6 +68,7 @@ export class RunLog {
 
   constructor(frames: Frames, options: RunLogOptions = {}) {
     this.#frames = frames
+    this.#sealed = new SealedFrames(frames)
     this.#options = {
       flushMs: 2,
       segmentChars: 64 * 1024,
@@ -143,6 +146,8 @@ export class RunLog {
   async end(number: number, messages: Frame[], store: (last: Segment) => Promise<boolean>): Promise<void> {
     await this.#queue.add(async () => {
       const run = this.#running(number)
+      // A segment is not to be much longer than others because it is the last.
+      if (run.pending.length > LAST_FRAMES) await this.#flush(performance.now())
       for (const message of messages) run.pending.push(frame(message, ++run.given))
       run.pending.push(doneFrame(++run.given))
       const last = this.#segment(run, [...run.tail, ...run.pending], true)
@@ -160,24 +165,26 @@ export class RunLog {
     await this.#flushing
   }
 
-  /** What is committed above `after`, or undefined when that is nothing yet. */
+  /** A page of what is committed above `after`, or undefined when that is nothing yet. */
   async read(number: number, after: number): Promise<Page | undefined> {
     const run = this.#live.get(number)
     if (run && after >= run.tailFirst - 1) {
       const from = after - run.tailFirst + 1
       if (from >= run.tail.length) return undefined
-      const text = from === run.tail.length - 1 ? run.tail[from]! : run.tail.slice(from).join('')
-      return { text, last: run.tailFirst + run.tail.length - 1, final: false }
+      let to = from + 1
+      for (let chars = run.tail[from]!.length; to < run.tail.length && chars < PAGE_CHARS; to++) chars += run.tail[to]!.length
+      const text = to === from + 1 ? run.tail[from]! : run.tail.slice(from, to).join('')
+      return { text, last: after + to - from, final: false }
     }
-    const segment = await this.#frames.readSegment(number, after)
-    if (!segment) return { text: '', last: after, final: true }
-    return { text: skipFrames(segment.frames, after - segment.first + 1), last: segment.last, final: segment.final }
+    return await this.#sealed.read(number, after)
   }
 
   /** Where a run's log stands; nothing when its frames are kept no more. */
   async position(number: number): Promise<{ last: number; final: boolean } | undefined> {
     const run = this.#live.get(number)
-    return run ? { last: run.tailFirst + run.tail.length - 1, final: false } : await this.#frames.lastSealed(number)
+    if (run) return { last: run.tailFirst + run.tail.length - 1, final: false }
+    const end = await this.#frames.lastSealed(number)
+    return end?.final ? end : undefined
   }
 
   /** Waits for a run's end, but not for a full disk. @throws {StorageTrouble} */
@@ -297,7 +304,7 @@ export class RunLog {
       (run) => run.tailChars >= segmentChars || run.pinned < this.#lastLogId - maxPinnedRows,
     )
     if (ripe.length === 0) return
-    const segments = ripe.map((run) => this.#segment(run, run.tail, false))
+    const segments = ripe.flatMap((run) => this.#inPieces(run))
     await this.#queue.patiently(() => this.#frames.seal(segments), always)
     for (const run of ripe) {
       run.tailFirst += run.tail.length
@@ -316,10 +323,29 @@ export class RunLog {
     this.#trimmedTo = needed
   }
 
-  #segment(run: LiveRun, frames: string[], final: boolean): Segment {
-    return { run: run.number, first: run.tailFirst, last: run.tailFirst + frames.length - 1, final, frames: frames.join('') }
+  /** A commit that was long in coming may have brought many times what a segment should hold. */
+  #inPieces(run: LiveRun): Segment[] {
+    const pieces: Segment[] = []
+    let from = 0
+    let chars = 0
+    for (const [index, text] of run.tail.entries()) {
+      chars += text.length
+      if (chars < this.#options.segmentChars && index < run.tail.length - 1) continue
+      pieces.push(this.#segment(run, run.tail.slice(from, index + 1), false, from))
+      from = index + 1
+      chars = 0
+    }
+    return pieces
+  }
+
+  #segment(run: LiveRun, frames: string[], final: boolean, from = 0): Segment {
+    const first = run.tailFirst + from
+    return { run: run.number, first, last: first + frames.length - 1, final, frames: frames.join('') }
   }
 }
+
+/** So many frames may come to the last segment with the end. */
+const LAST_FRAMES = 64
 
 /** Of what is not a statement's own fault: there is nobody to tell. */
 const always = () => true

@@ -26,6 +26,9 @@ export interface SseOptions<P extends Page> {
 /** When a browser comes back by itself after a cut: not all of them at once (faults.md F55). */
 const retryLine = () => `retry: ${randomInt(1000, 3000)}\n\n`
 
+/** What is shorter is written as it is: encoding it first would cost more than it saves. */
+const SMALL_CHARS = 4096
+
 let open = 0
 
 /** How many readers this process has now. */
@@ -77,9 +80,16 @@ async function pump<P extends Page>(
   gone: AbortSignal,
 ) {
   const signal = AbortSignal.any([gone, closing])
-  for await (const page of pages(signal)) {
+  const chunkOf = (page: P) => {
     const text = page.text === '' && !page.final ? keepalive(runOf(page), page.last, pings) : view ? view(page.text) : page.text
-    if (text !== '' && !out.write(text)) await drained(out, stallMs, signal)
+    // Whoever is slow holds these bytes while they wait, and not the segment that the text is a part of, nor the three bytes
+    // for each character that node sets aside for a text.
+    page.text = ''
+    return text.length < SMALL_CHARS ? text : Buffer.from(text)
+  }
+  for await (const page of pages(signal)) {
+    const chunk = chunkOf(page)
+    if (chunk.length > 0 && !out.write(chunk)) await drained(out, stallMs, signal)
   }
   if (gone.aborted) return
   out.end(signal.aborted ? retryLine() : undefined)

@@ -237,7 +237,7 @@ test('pages that are none', async () => {
   ])
 })
 
-test('a place in a stream is a whole number, and nothing else is taken for one', async () => {
+test('F50 a place in a stream is a whole number, and nothing else is taken for one', async () => {
   const { refuses, run, url } = await start()
   const stream = `/v1/runs/${run}/stream`
   const given = ['abc', '-1', '1e3', '0x10', '007', '7.0', '+7', '7,7', '٣', '9007199254740993', '9'.repeat(10_000)]

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { splitFrames } from '../../src/stream/frame.ts'
 import type { Run } from '../../src/wire/run.ts'
 import { idsOf, range } from '../support/log.ts'
+import { openReader } from '../support/reader.ts'
 import { startServer } from '../support/server.ts'
 
 /** Three speakers, some seventy words each: a run of over 200 frames. */
@@ -60,34 +61,58 @@ function byEventSource({ url }: Server, runId: string, after: number): Promise<{
 const asEvents = (text: string) =>
   splitFrames(text).map((frame) => ({ id: /^id: (\d+)/.exec(frame)![1]!, data: /^data: (.*)$/m.exec(frame)![1]! }))
 
-test('while the run streams: from every cursor, each way to resume gives the same suffix, byte for byte', async () => {
+test('F49 while the run streams: from every cursor, each way to resume gives the same suffix, byte for byte', async () => {
   const server = await startServer()
   const { api, llm } = server
   const { id } = await api.group(['ana', 'ben', 'cleo'])
-  // The first speaker is halfway when all readers come; the rest they see live.
+  // The first speaker stops at each word until all who come back there have been taken; the others go on as they like.
   const held = llm.hold()
   llm.script(() => ({ text: words }))
-  const first = await api.stream(`/v1/groups/${id}/messages/stream`, { input: 'talk', stream_tokens: true })
-  const runId = first.headers.get('x-letta-run-id')!
-  for (const word of words.split(' ')) held.push(`${word} `)
-  // Three times 75 words, a ping, stop_reason, usage_statistics and [DONE]: 229 frames.
-  const cursors = range(0, 228)
-  const resumed = cursors.flatMap((after) => [byPost(server, runId, after), byQuery(server, runId, after)])
-  const sources = cursors.map((after) => byEventSource(server, runId, after))
-  held.finish()
-  const whole = await read(first)
-  const frames = splitFrames(whole)
-  expect(frames.length).toBe(229)
-  expect(idsOf(whole)).toEqual(range(1, frames.length))
-  for (const [index, text] of (await Promise.all(resumed)).entries()) {
-    expect(text, `cursor ${cursors[index >> 1]}`).toBe(frames.slice(cursors[index >> 1]).join(''))
+  const sender = await openReader(`${server.url}/v1/groups/${id}/messages/stream`, {
+    method: 'POST',
+    body: { input: 'talk', stream_tokens: true },
+  })
+  const runId = String(sender.headers['x-letta-run-id'])
+  const back: { after: number; texts: Promise<string>[]; events: Promise<{ id: string; data: string }[]> }[] = []
+  for (const word of words.split(' ')) {
+    held.push(`${word} `)
+    const after = back.length + 2 // The ping is 1.
+    await sender.until((seen) => seen.length >= after)
+    const texts = [byPost(server, runId, after), byQuery(server, runId, after)]
+    back.push({ after, texts, events: byEventSource(server, runId, after) })
   }
-  for (const [after, events] of (await Promise.all(sources)).entries()) {
-    expect(events, `cursor ${after}`).toEqual(asEvents(frames.slice(after).join('')))
+  await sender.until((seen) => seen.length > words.split(' ').length)
+  held.finish()
+  await sender.ended
+  const frames = sender.seen.map(({ text }) => text)
+  // Three times 75 words, a ping, stop_reason, usage_statistics and [DONE].
+  expect(sender.seen.map((frame) => frame.id)).toEqual(range(1, 229))
+  for (const { after, texts, events } of back) {
+    const suffix = frames.slice(after).join('')
+    expect(await Promise.all(texts), `cursor ${after}`).toEqual([suffix, suffix])
+    expect(await events, `cursor ${after}`).toEqual(asEvents(suffix))
   }
 })
 
-test('after its end: from every cursor, each way to resume gives the same suffix, byte for byte', async () => {
+test('F51 a cursor in the future is refused with the last number, one at the end of a run that is over says so', async () => {
+  const server = await startServer()
+  const { api, llm, url } = server
+  const { id } = await api.group(['ana'])
+  const held = llm.hold()
+  const sender = await openReader(`${url}/v1/groups/${id}/messages/stream`, { method: 'POST', body: { input: 'talk' } })
+  const path = `/v1/runs/${String(sender.headers['x-letta-run-id'])}/stream`
+  await sender.until((seen) => seen.length === 1)
+  const refusal = { status: 400, body: { detail: 'INVALID_ARGUMENT: The run has no frame 2 yet; its last is 1' } }
+  expect(await api.call('GET', `${path}?starting_after=2`)).toMatchObject(refusal)
+  expect(await api.call('GET', path, undefined, { 'last-event-id': '2' })).toMatchObject(refusal)
+  expect(await api.call('POST', path, { starting_after: 2 })).toMatchObject(refusal)
+  held.finish()
+  await sender.ended
+  expect((await fetch(`${url}${path}?starting_after=${sender.seen.length}`)).status).toBe(204)
+  expect((await fetch(`${url}${path}?starting_after=2000`)).status).toBe(204)
+})
+
+test('F49 after its end: from every cursor, each way to resume gives the same suffix, byte for byte', async () => {
   const server = await startServer()
   const { id } = await group(server)
   const first = await server.api.stream(`/v1/groups/${id}/messages/stream`, { input: 'talk', stream_tokens: true })
@@ -102,7 +127,7 @@ test('after its end: from every cursor, each way to resume gives the same suffix
   }
 })
 
-test('a reader that disconnects at any frame and comes back sees the rest, once', async () => {
+test('F48 a reader that disconnects at any frame and comes back sees the rest, once', async () => {
   const server = await startServer()
   const { api, llm } = server
   llm.script(() => ({ text: words }))
@@ -139,7 +164,7 @@ test('the sender leaves at once: the run goes on, and the rest is there', async 
   expect((await api.get<Run>(`/v1/runs/${runId}`)).status).toBe('completed')
 })
 
-test('nothing is left: an EventSource hears 204 and stops, a POST gets its [DONE] once more', async () => {
+test('F51 nothing is left: an EventSource hears 204 and stops, a POST gets its [DONE] once more', async () => {
   const server = await startServer()
   const { id } = await group(server)
   const first = await server.api.stream(`/v1/groups/${id}/messages/stream`, { input: 'talk' })
@@ -153,7 +178,7 @@ test('nothing is left: an EventSource hears 204 and stops, a POST gets its [DONE
   for (const after of [last, last + 100]) expect(await byPost(server, runId, after)).toBe(frames.at(-1))
 })
 
-test('header and query together: the one that is ahead counts', async () => {
+test('F49 header and query together: the one that is ahead counts', async () => {
   const server = await startServer()
   const { id } = await group(server)
   const first = await server.api.stream(`/v1/groups/${id}/messages/stream`, { input: 'talk' })
