@@ -2,7 +2,9 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
-import { authenticate } from './auth.ts'
+import { door } from './auth/door.ts'
+import { securityHeaders } from './auth/headers.ts'
+import { Origins } from './auth/origins.ts'
 import { asRefusal, TooLarge, WrongContentType } from './errors.ts'
 import { logger } from './logger.ts'
 import { agentMessageRoutes } from './routes/agent-messages.ts'
@@ -14,18 +16,21 @@ import { groupMessageRoutes } from './routes/group-messages.ts'
 import { groupStreamRoutes } from './routes/group-stream.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { healthRoutes } from './routes/health.ts'
+import { keyRoutes } from './routes/keys.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
 import { runRoutes } from './routes/runs.ts'
 import { stepRoutes } from './routes/steps.ts'
 import { tagRoutes } from './routes/tags.ts'
+import { ticketRoutes } from './routes/tickets.ts'
 import { toolRoutes } from './routes/tools.ts'
 import type { Caller, Services } from './services.ts'
 
 /** Puts the routes together; the one place where an error becomes an answer. */
 export function createApp(services: Services) {
-  const { config, store } = services
+  const { config } = services
+  const origins = new Origins(config)
   // Not strict: both spellings of the trailing slash are the same route (groups.md §1.5).
   const app = new Hono<Caller>({ strict: false })
   app.onError((error, c) => {
@@ -35,15 +40,19 @@ export function createApp(services: Services) {
     }
     const refusal = asRefusal(error)
     logRefused(c, refusal.status, refusal.message, refusal === error ? undefined : error)
-    c.header('x-should-retry', String(refusal.retryable))
-    if (refusal.retryable) c.header('retry-after', '1')
+    for (const [name, value] of Object.entries(refusal.headers())) c.header(name, value)
     return c.json(refusal.body(), refusal.status)
   })
   app.notFound((c) => {
     logRefused(c, 404, 'Not Found')
     return c.json({ detail: 'Not Found' }, 404)
   })
-  app.use(cors({ origin: config.corsOrigins, exposeHeaders: ['x-letta-run-id', 'retry-after'] }))
+  app.use(securityHeaders)
+  app.use(cors({ origin: (origin) => origins.allow(origin), exposeHeaders: ['x-letta-run-id', 'retry-after'] }))
+  // What is above the door is open to everybody.
+  for (const root of ['/v1', '/latest']) app.route(root, healthRoutes(services))
+  if (config.metricsOpen) app.route('/metrics', metricsRoutes(services))
+  app.use(door({ ...services, origins }))
   const limit = config.bodyLimitBytes
   app.use(
     bodyLimit({
@@ -68,8 +77,7 @@ export function createApp(services: Services) {
     await next()
   })
   const v1 = new Hono<Caller>({ strict: false })
-    .route('/', healthRoutes(services))
-    .use(authenticate(config, store))
+    .route('/', ticketRoutes(services))
     .route('/agents', agentRoutes(services))
     .route('/agents', agentMessageRoutes(services))
     .route('/agents', agentToolRoutes(services))
@@ -78,13 +86,13 @@ export function createApp(services: Services) {
     .route('/groups', groupRoutes(services))
     .route('/groups', groupMessageRoutes(services))
     .route('/groups', groupStreamRoutes(services))
+    .route('/keys', keyRoutes(services))
     .route('/messages', messageRoutes(services))
     .route('/models', modelRoutes(services))
     .route('/runs', runRoutes(services))
     .route('/steps', stepRoutes(services))
     .route('/tags', tagRoutes(services))
     .route('/tools', toolRoutes(services))
-  if (!config.metricsOpen) app.use('/metrics', authenticate(config, store))
   return app.route('/metrics', metricsRoutes(services)).route('/v1', v1).route('/latest', v1)
 }
 

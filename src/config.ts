@@ -18,10 +18,31 @@ const compatible = {
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const text = z.string().optional()
+const count = (fallback: number) => z.coerce.number().int().positive().default(fallback)
+const words = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((list) => list.split(',').flatMap((word) => word.trim() || []))
 const hostPort = z
   .string()
   .refine((target) => /^[^/@?#]+:\d+$/.test(target) && URL.canParse(`http://${target}`), 'is a list of host:port, with commas')
-const words = z.record(z.string(), z.string())
+const texts = z.record(z.string(), z.string())
+
+/** Without a port: it makes no difference which one a server is reached at. */
+const hostname = z
+  .string()
+  .toLowerCase()
+  .refine((name) => URL.canParse(`http://${name}`) && new URL(`http://${name}`).hostname === name, 'is a list of host names')
+
+/** What browsers send as `Origin`; `loopback` is every page of this machine, `*` lets all others read. */
+const origin = z
+  .string()
+  .transform((given) => given.replace(/\/$/, ''))
+  .refine(
+    (given) => given === '*' || given === 'loopback' || (URL.canParse(given) && new URL(given).origin === given),
+    'is a list of origins as https://a-page.example, or loopback, or *',
+  )
 
 /** JSON: name → where that MCP server is, and with what. */
 const McpServers = z
@@ -40,8 +61,8 @@ const McpServers = z
       z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, 'a server has a name of letters, digits, _ and -, 32 at most'),
       z.union(
         [
-          z.strictObject({ url: z.url({ protocol: /^https?$/ }), headers: words.default({}) }),
-          z.strictObject({ command: z.string().min(1), args: z.array(z.string()).default([]), env: words.default({}) }),
+          z.strictObject({ url: z.url({ protocol: /^https?$/ }), headers: texts.default({}) }),
+          z.strictObject({ command: z.string().min(1), args: z.array(z.string()).default([]), env: texts.default({}) }),
         ],
         'must be {"url", "headers"?} or {"command", "args"?, "env"?}',
       ),
@@ -74,12 +95,27 @@ const Env = z.object({
     .optional(),
   ROUNDTABLE_DEMO: z.stringbool().default(true),
   ROUNDTABLE_DEMO_TOKEN_MS: z.coerce.number().min(0).default(30),
-  ROUNDTABLE_CORS_ORIGINS: z.string().default('*'),
-  ROUNDTABLE_BODY_LIMIT_BYTES: z.coerce
-    .number()
-    .int()
-    .positive()
-    .default(8 * 1024 * 1024),
+  ROUNDTABLE_ALLOWED_HOSTS: words('').pipe(z.array(hostname)),
+  ROUNDTABLE_CORS_ORIGINS: words('loopback').pipe(z.array(origin)),
+  ROUNDTABLE_TICKET_SECONDS: seconds(300),
+  ROUNDTABLE_REQUESTS_PER_MINUTE: count(3000),
+  ROUNDTABLE_TOKENS_PER_DAY: z.coerce.number().int().positive().optional(),
+  ROUNDTABLE_WRONG_KEYS_PER_MINUTE: count(20),
+  ROUNDTABLE_OPEN_REQUESTS: count(10_000),
+  ROUNDTABLE_OPEN_REQUESTS_PER_TENANT: count(8000),
+  ROUNDTABLE_OPEN_REQUESTS_PER_KEY: count(2000),
+  ROUNDTABLE_OPEN_RUNS: count(2000),
+  ROUNDTABLE_OPEN_RUNS_PER_TENANT: count(1000),
+  ROUNDTABLE_CONNECTIONS: count(12_000),
+  ROUNDTABLE_HEAD_LIMIT_BYTES: count(16 * 1024),
+  ROUNDTABLE_HEAD_SECONDS: seconds(10),
+  ROUNDTABLE_REQUEST_SECONDS: seconds(60),
+  ROUNDTABLE_BODY_LIMIT_BYTES: count(8 * 1024 * 1024),
+  ROUNDTABLE_MAX_TEXT_CHARS: count(1_000_000),
+  ROUNDTABLE_MAX_MESSAGES: count(1000),
+  ROUNDTABLE_MAX_STEPS: count(1000),
+  ROUNDTABLE_MAX_TURNS: count(1000),
+  ROUNDTABLE_MAX_MEMBERS: count(100),
   ROUNDTABLE_SHUTDOWN_SECONDS: seconds(5),
   ROUNDTABLE_STEP_RETRIES: z.coerce.number().int().min(0).max(10).default(2),
   ROUNDTABLE_QUEUE_LIMIT: z.coerce.number().int().min(0).default(100),
@@ -89,11 +125,7 @@ const Env = z.object({
   ROUNDTABLE_TOOL_MEMORY_MB: z.coerce.number().int().min(160).default(256),
   ROUNDTABLE_MCP_SERVERS: McpServers,
   ROUNDTABLE_MCP_SECONDS: seconds(60),
-  ROUNDTABLE_FETCH_ALLOW: z
-    .string()
-    .default('')
-    .transform((targets) => targets.split(',').flatMap((target) => target.trim() || []))
-    .pipe(z.array(hostPort)),
+  ROUNDTABLE_FETCH_ALLOW: words('').pipe(z.array(hostPort)),
   ROUNDTABLE_FETCH_SECONDS: seconds(5),
   ROUNDTABLE_FETCH_CONNECT_SECONDS: seconds(2.5),
   ROUNDTABLE_IMAGE_LIMIT_BYTES: z.coerce
@@ -127,18 +159,16 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   const { data, error } = Env.safeParse(given)
   if (error) throw new Error(`Bad settings:\n${z.prettifyError(error)}`)
   const password = data.LETTA_SERVER_SECURE ? data.LETTA_SERVER_PASSWORD : undefined
-  if (data.LETTA_SERVER_SECURE && !password) throw new Error('Bad settings:\nLETTA_SERVER_SECURE needs LETTA_SERVER_PASSWORD')
-  if (!password && !isLoopback(data.HOST)) {
-    throw new Error(
-      `Bad settings:\nHOST=${data.HOST} is open to others: set LETTA_SERVER_SECURE=true and LETTA_SERVER_PASSWORD first`,
-    )
-  }
   const providers = providersOf(given)
   const mcpServers = mcpServersOf(data.ROUNDTABLE_MCP_SERVERS, given['PATH'])
   return Object.freeze({
     host: data.HOST,
     port: data.PORT,
     databaseUrl: data.DATABASE_URL,
+    /** Only this machine can reach it. */
+    loopback: isLoopback(data.HOST),
+    /** Nobody comes in without a key, though there may be none yet. */
+    secure: data.LETTA_SERVER_SECURE,
     password,
     keepaliveMs: data.LETTA_KEEPALIVE_INTERVAL * 1000,
     requestTimeoutMs: data.LETTA_LLM_REQUEST_TIMEOUT_SECONDS * 1000,
@@ -147,11 +177,36 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     embeddingModel: data.ROUNDTABLE_EMBEDDING_MODEL,
     demo: data.ROUNDTABLE_DEMO,
     demoTokenMs: data.ROUNDTABLE_DEMO_TOKEN_MS,
-    corsOrigins:
-      data.ROUNDTABLE_CORS_ORIGINS === '*' ? '*' : data.ROUNDTABLE_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
+    allowedHosts: data.ROUNDTABLE_ALLOWED_HOSTS,
+    corsOrigins: data.ROUNDTABLE_CORS_ORIGINS,
+    ticketMs: data.ROUNDTABLE_TICKET_SECONDS * 1000,
+    /** Of each key that has no number of its own. */
+    requestsPerMinute: data.ROUNDTABLE_REQUESTS_PER_MINUTE,
+    tokensPerDay: data.ROUNDTABLE_TOKENS_PER_DAY,
+    /** Wrong keys from one address. */
+    guessesPerMinute: data.ROUNDTABLE_WRONG_KEYS_PER_MINUTE,
+    openRequests: {
+      total: data.ROUNDTABLE_OPEN_REQUESTS,
+      perTenant: data.ROUNDTABLE_OPEN_REQUESTS_PER_TENANT,
+      perKey: data.ROUNDTABLE_OPEN_REQUESTS_PER_KEY,
+    },
+    openRuns: { total: data.ROUNDTABLE_OPEN_RUNS, perTenant: data.ROUNDTABLE_OPEN_RUNS_PER_TENANT },
+    connections: data.ROUNDTABLE_CONNECTIONS,
+    headLimitBytes: data.ROUNDTABLE_HEAD_LIMIT_BYTES,
+    /** What a request's head may take to come, and all of it. */
+    headMs: data.ROUNDTABLE_HEAD_SECONDS * 1000,
+    requestMs: data.ROUNDTABLE_REQUEST_SECONDS * 1000,
     bodyLimitBytes: data.ROUNDTABLE_BODY_LIMIT_BYTES,
     stepRetries: data.ROUNDTABLE_STEP_RETRIES,
     queueLimit: data.ROUNDTABLE_QUEUE_LIMIT,
+    /** What one request may ask for. */
+    limits: {
+      textChars: data.ROUNDTABLE_MAX_TEXT_CHARS,
+      messages: data.ROUNDTABLE_MAX_MESSAGES,
+      maxSteps: data.ROUNDTABLE_MAX_STEPS,
+      maxTurns: data.ROUNDTABLE_MAX_TURNS,
+      members: data.ROUNDTABLE_MAX_MEMBERS,
+    },
     shutdownMs: data.ROUNDTABLE_SHUTDOWN_SECONDS * 1000,
     readerStallMs: data.ROUNDTABLE_READER_STALL_SECONDS * 1000,
     /** How we get what others point us at: images. */

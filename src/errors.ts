@@ -41,6 +41,11 @@ export abstract class Refusal extends Error {
   body(): Record<string, unknown> {
     return { detail: this.message, ...this.extra }
   }
+
+  /** What the HTTP answer says to clients that try again by themselves. */
+  headers(): Record<string, string> {
+    return { 'x-should-retry': String(this.retryable), ...(this.retryable && { 'retry-after': '1' }) }
+  }
 }
 
 /** Unknown, deleted, or another tenant's: they look the same. */
@@ -153,6 +158,48 @@ export class Unauthorized extends Refusal {
   constructor() {
     super('Unauthorized')
   }
+  override headers() {
+    return { ...super.headers(), 'www-authenticate': 'Bearer' }
+  }
+}
+
+/** We know who asks, or do not need to: it is not for him. */
+export class Forbidden extends Refusal {
+  override readonly status = 403
+}
+
+/** More than a caller may have for now (faults.md F84, F97). */
+export class TooMany extends Refusal {
+  override readonly status = 429
+  override readonly errorType = 'rate_limit'
+  override readonly retryable: boolean
+  readonly #limit: number
+  readonly #resetMs: number
+
+  /** @param options.resetMs until it is worth while to ask again */
+  constructor(message: string, { limit, resetMs, retryable }: { limit: number; resetMs: number; retryable: boolean }) {
+    super(`${message}: try again in ${Math.ceil(resetMs / 1000)} s`)
+    this.retryable = retryable
+    this.#limit = limit
+    this.#resetMs = resetMs
+  }
+  override headers() {
+    const seconds = String(Math.ceil(this.#resetMs / 1000))
+    return {
+      ...super.headers(),
+      'retry-after': seconds,
+      'x-ratelimit-limit': String(this.#limit),
+      'x-ratelimit-remaining': '0',
+      'x-ratelimit-reset': seconds,
+    }
+  }
+}
+
+/** More than this server takes at once; another moment will do. */
+export class Overloaded extends Refusal {
+  override readonly status = 503
+  override readonly errorType = 'overloaded'
+  override readonly retryable = true
 }
 
 export class TooLarge extends Refusal {

@@ -4,9 +4,11 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp } from './app.ts'
-import { DEFAULT_TENANT } from './auth.ts'
+import { listening } from './auth/connections.ts'
+import { Tickets } from './auth/tickets.ts'
 import type { Config } from './config.ts'
 import { openSqlite } from './db/sqlite.ts'
+import { DEFAULT_TENANT, type Keys } from './db/store.ts'
 import { seedDemo } from './demo.ts'
 import { createProviders } from './llm/index.ts'
 import { createEmbedding } from './llm/embed.ts'
@@ -53,6 +55,10 @@ const GRACE_MS = 250
 export async function startServer(config: Config, migrations: string): Promise<RunningServer> {
   hideInLogs(config.secrets)
   const store = openSqlite(config.databaseUrl, migrations)
+  await refuseOpenDoor(config, store).catch(async (error: unknown) => {
+    await store.close()
+    throw error
+  })
   const providers = createProviders(config.providers, config)
   const metrics = createMetrics()
   const log = new RunLog(store, { onCommit: metrics.committed })
@@ -74,9 +80,12 @@ export async function startServer(config: Config, migrations: string): Promise<R
   await runs.recover()
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()
-  const app = createApp({ config, store, log, providers, runs, tools, metrics, closing: closing.signal })
-  const serverOptions = { keepAlive: true, keepAliveInitialDelay: PEER_IDLE_MS, highWaterMark: PAGE_CHARS }
-  const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }) as Server
+  const tickets = new Tickets(await store.secretOf('tickets'), config.ticketMs)
+  const app = createApp({ config, store, log, providers, runs, tools, metrics, tickets, closing: closing.signal })
+  const { createServer, serverOptions: limits } = listening(config)
+  const serverOptions = { ...limits, keepAlive: true, keepAliveInitialDelay: PEER_IDLE_MS, highWaterMark: PAGE_CHARS }
+  const { host: hostname, port: wanted } = config
+  const server = serve({ fetch: app.fetch, hostname, port: wanted, createServer, serverOptions }) as Server
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo
   const failed = once(store.failed, 'abort').then(async () => {
@@ -112,4 +121,11 @@ export async function startServer(config: Config, migrations: string): Promise<R
       await store.close()
     },
   }
+}
+
+/** @throws {Error} with one line when others could come in without a key, or nobody could come in at all (faults.md F88) */
+async function refuseOpenDoor({ host, loopback, secure, password }: Config, store: Keys): Promise<void> {
+  if ((loopback && !secure) || password !== undefined || (await store.anyKey())) return
+  const what = loopback ? 'LETTA_SERVER_SECURE=true lets nobody in' : `HOST=${host} is open to others`
+  throw new Error(`${what}: first make a key, or set LETTA_SERVER_SECURE=true and LETTA_SERVER_PASSWORD`)
 }

@@ -1,4 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
+import type { UsedKey } from './auth/keyring.ts'
+import type { Tickets } from './auth/tickets.ts'
 import type { Config } from './config.ts'
 import type { Store } from './db/store.ts'
 import type { Providers } from './llm/index.ts'
@@ -16,6 +18,7 @@ export interface Services {
   runs: Runs
   tools: Toolbox
   metrics: Metrics
+  tickets: Tickets
   /** Aborts when the server goes down: streams tell their readers to come back. */
   closing: AbortSignal
 }
@@ -23,5 +26,5 @@ export interface Services {
 /** What every handler finds in its context. */
 export interface Caller {
   Bindings: HttpBindings
-  Variables: { tenant: string }
+  Variables: { tenant: string; key: UsedKey | null }
 }

@@ -14,13 +14,13 @@ const allowed: Record<string, string[]> = {
   tools: ['db', 'wire', 'errors', 'logger', 'config:type'],
   stream: ['db', 'wire', 'errors', 'logger'],
   loop: ['stream', 'llm', 'tools', 'db', 'wire', 'errors', 'logger'],
-  routes: ['services', 'loop', 'stream', 'tools', 'llm', 'db', 'wire', 'errors'],
-  services: ['config:type', 'loop', 'stream', 'tools', 'llm', 'db', 'observe'],
+  routes: ['services', 'auth', 'loop', 'stream', 'tools', 'llm', 'db', 'wire', 'errors'],
+  services: ['config:type', 'auth', 'loop', 'stream', 'tools', 'llm', 'db', 'observe'],
   errors: ['wire'],
   logger: [],
   observe: ['logger', 'loop', 'stream', 'db', 'wire'],
   config: [],
-  auth: ['services', 'db', 'wire', 'errors', 'config:type'],
+  auth: ['services', 'db', 'wire', 'errors', 'logger', 'config:type'],
 }
 
 /** Who puts the parts together, and may know them all. */

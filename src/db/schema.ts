@@ -3,6 +3,7 @@ import { blob, index, integer, primaryKey, sqliteTable as table, text, uniqueInd
 import type { AgentState } from '../wire/agent.ts'
 import type { Block } from '../wire/block.ts'
 import type { Group } from '../wire/group.ts'
+import type { Scope } from '../wire/key.ts'
 import type { RunStatus, StopReasonType } from '../wire/run.ts'
 import type { Feedback } from '../wire/step.ts'
 import type { Tool } from '../wire/tool.ts'
@@ -27,8 +28,36 @@ const json = <T>(name: string) => text(name, { mode: 'json' }).$type<T>()
 
 export const tenants = table('tenants', { id: text('id').primaryKey(), createdAt: time('created_at') })
 
-/** An API key is kept as its SHA-256, in hex. */
-export const keys = table('keys', { hash: text('hash').primaryKey(), tenant: tenant(), createdAt: time('created_at') })
+/** An API key is kept as its SHA-256, in hex. One that is revoked stays: where there was a key, no door is open again. */
+export const keys = table(
+  'keys',
+  {
+    seq: seq(),
+    id: id(),
+    tenant: tenant(),
+    name: text('name').notNull(),
+    scope: text('scope').$type<Scope>().notNull(),
+    hash: text('hash').notNull().unique(),
+    /** Null: what the settings say. */
+    requestsPerMinute: integer('requests_per_minute'),
+    tokensPerDay: integer('tokens_per_day'),
+    createdAt: time('created_at'),
+    lastUsedAt: integer('last_used_at'),
+    expiresAt: integer('expires_at'),
+    revokedAt: integer('revoked_at'),
+  },
+  (t) => [index('keys_tenant').on(t.tenant, t.seq)],
+)
+
+/** What a key has spent on a day (days since 1970, UTC), counted as its runs end. */
+export const spending = table(
+  'spending',
+  { key: text('key').notNull(), day: integer('day').notNull(), tokens: integer('tokens').notNull() },
+  (t) => [primaryKey({ columns: [t.key, t.day] })],
+)
+
+/** What the server made up for itself once, and has to know again after a restart. */
+export const secrets = table('secrets', { name: text('name').primaryKey(), value: text('value').notNull() })
 
 /** What of an agent only travels in and out. */
 export type AgentSettings = Pick<
@@ -275,6 +304,8 @@ export const runs = table(
     crashes: integer('crashes').notNull().default(0),
     /** The order in which runs began to work, not that of their numbers: some have waited in line. */
     begun: integer('begun'),
+    /** The key that pays for its tokens; null where no key was needed. */
+    payer: text('payer'),
     createdAt: time('created_at'),
     completedAt: integer('completed_at'),
     /** ms to the first frame of an agent, and to the end. */

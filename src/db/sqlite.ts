@@ -7,6 +7,7 @@ import { blockQueries } from './blocks.ts'
 import { frameQueries } from './frames.ts'
 import { groupRunQueries } from './group-runs.ts'
 import { groupQueries } from './groups.ts'
+import { keyQueries } from './keys.ts'
 import { takeLease } from './lease.ts'
 import { memoryQueries } from './memory.ts'
 import { messageQueries } from './messages.ts'
@@ -53,6 +54,7 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
   const countLog = raw.prepare<[], number>('SELECT count(*) FROM log').pluck()
   const verbs = {
     ...tenantQueries(db),
+    ...keyQueries(db),
     ...agentQueries(db),
     ...blockQueries(db),
     ...memoryQueries(db),

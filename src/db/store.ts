@@ -2,6 +2,7 @@ import type { AgentState, CreateAgent, ListAgentsQuery, UpdateAgent } from '../w
 import type { Block, CreateBlock, ListBlocksQuery, UpdateBlock } from '../wire/block.ts'
 import type { ContentPart, ToolReturnContent } from '../wire/content.ts'
 import type { Group, GroupCreate, GroupUpdate, ListGroupsQuery } from '../wire/group.ts'
+import type { CreateKey, Key, ListKeysQuery, Scope } from '../wire/key.ts'
 import type { Approval } from '../wire/message.ts'
 import type { ListTagsQuery, PageQuery } from '../wire/page.ts'
 import type { MessageCreate, SendRequest } from '../wire/request.ts'
@@ -15,7 +16,22 @@ import type { ListToolsQuery, Tool, ToolRule } from '../wire/tool.ts'
  * transaction.
  */
 export interface Store
-  extends Agents, Blocks, Memory, Tools, Groups, Messages, Searches, Passages, Runs, GroupRuns, Steps, Tags, Frames, Tenants {
+  extends
+    Agents,
+    Blocks,
+    Memory,
+    Tools,
+    Groups,
+    Messages,
+    Searches,
+    Passages,
+    Runs,
+    GroupRuns,
+    Steps,
+    Tags,
+    Frames,
+    Tenants,
+    Keys {
   /** True when a write would go through, false once closed; for the readiness check. @throws {StorageTrouble} */
   ready(): Promise<boolean>
   /** How much there is of the file, its write-ahead log, and the head of the event log. */
@@ -25,11 +41,44 @@ export interface Store
   close(): Promise<void>
 }
 
+/** The one tenant of a server without keys, and of its password (design §5 rows 28, 32). */
+export const DEFAULT_TENANT = 'org-00000000-0000-4000-8000-000000000000'
+
 export interface Tenants {
-  /** The tenant whose key has this SHA-256 (hex), if any. */
-  tenantOfKey(hash: string): Promise<string | undefined>
   /** Makes the tenant where it is missing. */
   ensureTenant(tenant: string): Promise<void>
+  /** A new tenant. Its first key is made with `createKey`, its tools at the next start of the server. @returns its id */
+  createTenant(): Promise<string>
+  listTenants(): Promise<{ id: string; createdAt: number }[]>
+  /** A secret of the server's own: made at the first call, the same ever after. */
+  secretOf(name: string): Promise<string>
+}
+
+/** A key as the door knows it. */
+export interface KeyRow {
+  id: string
+  tenant: string
+  name: string
+  scope: Scope
+  /** Null: what the settings say. */
+  requestsPerMinute: number | null
+  tokensPerDay: number | null
+  lastUsedAt: number | null
+}
+
+export interface Keys {
+  /** Stores a new key by its SHA-256 (hex); the key itself is made, shown and forgotten by the caller (`newKey()` of auth/keyring.ts). */
+  createKey(tenant: string, hash: string, create: CreateKey): Promise<Key>
+  /** The tenant's keys, with those that are revoked. */
+  listKeys(tenant: string, query: ListKeysQuery): Promise<Key[]>
+  /** From now on it opens nothing, nor do its tickets. The row stays. @throws {NotFound} */
+  revokeKey(tenant: string, id: string): Promise<Key>
+  /** True once any key was ever made, by any tenant. */
+  anyKey(): Promise<boolean>
+  /** The key with this SHA-256, or with this id, unless it is revoked or has expired. */
+  validKey(by: { hash: string } | { id: string }): Promise<KeyRow | undefined>
+  /** Notes that it was used. */
+  useKey(id: string, at: number): Promise<void>
 }
 
 /** A new agent's request with everything decided that the store cannot know. */

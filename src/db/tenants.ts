@@ -1,20 +1,27 @@
-import { eq, sql } from 'drizzle-orm'
-import { keys, tenants } from './schema.ts'
+import { randomBytes } from 'node:crypto'
+import { asc, eq } from 'drizzle-orm'
+import { newId } from '../wire/id.ts'
+import { secrets, tenants } from './schema.ts'
 import type { Db } from './db.ts'
 import type { Tenants } from './store.ts'
 
-export const tenantQueries = ({ orm, write }: Db): Tenants => {
-  const byHash = orm
-    .select({ tenant: keys.tenant })
-    .from(keys)
-    .where(eq(keys.hash, sql.placeholder('hash')))
-    .prepare()
-  return {
-    async tenantOfKey(hash) {
-      return byHash.get({ hash })?.tenant
-    },
-    async ensureTenant(tenant) {
-      await write(() => orm.insert(tenants).values({ id: tenant, createdAt: Date.now() }).onConflictDoNothing().run())
-    },
-  }
-}
+export const tenantQueries = ({ orm, write }: Db): Tenants => ({
+  async ensureTenant(tenant) {
+    await write(() => orm.insert(tenants).values({ id: tenant, createdAt: Date.now() }).onConflictDoNothing().run())
+  },
+  async createTenant() {
+    const id = newId('org')
+    await write(() => orm.insert(tenants).values({ id, createdAt: Date.now() }).run())
+    return id
+  },
+  async listTenants() {
+    return orm.select().from(tenants).orderBy(asc(tenants.createdAt), asc(tenants.id)).all()
+  },
+  async secretOf(name) {
+    return await write(() => {
+      const value = randomBytes(32).toString('hex')
+      orm.insert(secrets).values({ name, value }).onConflictDoNothing().run()
+      return orm.select().from(secrets).where(eq(secrets.name, name)).get()!.value
+    })
+  },
+})

@@ -58,13 +58,13 @@ export interface ToolboxOptions {
 }
 
 /**
- * Stores the built-in tools and those of the MCP servers, and runs each where its type says. Waits a moment for MCP servers,
+ * Stores the built-in tools for every tenant and those of the MCP servers for one, and runs each where its type says. Waits a moment for MCP servers,
  * not longer: those that are slow or down come later.
  */
 export async function createTools({ config, store, tenant, more = [], embed }: ToolboxOptions): Promise<Toolbox> {
   const builtins = new Map([...builtinTools, ...more.map((tool) => [tool.name, tool] as const)])
   const baseTools = [...builtins.values()].map(toolRow)
-  await store.ensureTools(tenant, baseTools)
+  for (const { id } of await store.listTenants()) await store.ensureTools(id, baseTools)
   const sandbox = new Sandbox(config)
   const mcp = new McpTools({ servers: config.mcpServers, callMs: config.mcpCallMs, store, tenant })
   await mcp.start()

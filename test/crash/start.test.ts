@@ -50,8 +50,6 @@ test('a database of a newer version is one line that names it', async () => {
 test.each([
   [{ PORT: 'eighty' }, 'PORT'],
   [{ DATABASE_URL: 'postgres://127.0.0.1:1/roundtable' }, 'DATABASE_URL'],
-  [{ HOST: '0.0.0.0' }, 'LETTA_SERVER_PASSWORD'],
-  [{ LETTA_SERVER_SECURE: 'true' }, 'LETTA_SERVER_PASSWORD'],
   [{ ROUNDTABLE_DEFAULT_MODEL: 'gpt' }, 'ROUNDTABLE_DEFAULT_MODEL'],
   [{ OPENAI_BASE_URL: 'localhost:1' }, 'OPENAI_BASE_URL'],
 ])('the settings %o are refused with the name of what is wrong', async (settings, name) => {
@@ -61,6 +59,14 @@ test.each([
   expect(stderr).toMatch(/^Bad settings:\n/)
   expect(stderr).toContain(name)
   expect(stderr).not.toMatch(/^\s+at .*:\d+/m)
+})
+
+test.each([
+  [{ HOST: '0.0.0.0' }, 'HOST=0.0.0.0 is open to others'],
+  [{ HOST: '::', LETTA_SERVER_PASSWORD: 'not switched on' }, 'HOST=:: is open to others'],
+  [{ LETTA_SERVER_SECURE: 'true' }, 'LETTA_SERVER_SECURE=true lets nobody in'],
+])('F88 %o without a key or a password is one line', async (settings, says) => {
+  await expectRefused({ ...emptyDatabase(), ...settings }, says)
 })
 
 test('an older Node is told which one is needed', async ({ skip }) => {

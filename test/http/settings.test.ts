@@ -135,11 +135,11 @@ test('all bad settings are named at once', () => {
 })
 
 test.each([
-  [{ HOST: '0.0.0.0' }, /HOST=0\.0\.0\.0 is open to others/],
-  [{ HOST: '::' }, /is open to others/],
-  [{ HOST: '192.168.1.5', LETTA_SERVER_PASSWORD: 'x' }, /LETTA_SERVER_SECURE/],
-  [{ HOST: '127.0.0.1.evil.example' }, /is open to others/],
-  [{ LETTA_SERVER_SECURE: 'true' }, /needs LETTA_SERVER_PASSWORD/],
+  [{ ROUNDTABLE_CORS_ORIGINS: 'a-page.example' }, /ROUNDTABLE_CORS_ORIGINS/],
+  [{ ROUNDTABLE_CORS_ORIGINS: 'https://a-page.example/path' }, /ROUNDTABLE_CORS_ORIGINS/],
+  [{ ROUNDTABLE_ALLOWED_HOSTS: 'http://a.example' }, /ROUNDTABLE_ALLOWED_HOSTS/],
+  [{ ROUNDTABLE_ALLOWED_HOSTS: 'a.example:80' }, /ROUNDTABLE_ALLOWED_HOSTS/],
+  [{ ROUNDTABLE_OPEN_RUNS: '0' }, /ROUNDTABLE_OPEN_RUNS/],
   [{ OPENAI_BASE_URL: 'localhost:1234' }, /OPENAI_BASE_URL=localhost:1234 is not/],
   [{ OLLAMA_BASE_URL: 'nonsense' }, /OLLAMA_BASE_URL/],
   [{ PORT: '-1' }, /PORT/],
@@ -148,11 +148,21 @@ test.each([
   expect(() => readConfig(env)).toThrow(says)
 })
 
-test('other machines are served when there is a password', () => {
-  expect(readConfig({ HOST: '0.0.0.0', LETTA_SERVER_SECURE: 'true', LETTA_SERVER_PASSWORD: 'x' })).toMatchObject({
-    password: 'x',
-  })
-  expect(readConfig({ HOST: '::1' }).host).toBe('::1')
+test.each([
+  ['127.0.0.1', true],
+  ['127.1.2.3', true],
+  ['localhost', true],
+  ['::1', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['192.168.1.5', false],
+  ['127.0.0.1.evil.example', false],
+])('HOST=%s is loopback: %s', (HOST, loopback) => {
+  expect(readConfig({ HOST }).loopback).toBe(loopback)
+})
+
+test('a password counts only where it is switched on', () => {
+  expect(readConfig({ LETTA_SERVER_SECURE: 'true', LETTA_SERVER_PASSWORD: 'x' }).password).toBe('x')
   expect(readConfig({ LETTA_SERVER_PASSWORD: 'x' }).password).toBeUndefined()
 })
 

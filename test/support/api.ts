@@ -24,11 +24,12 @@ export interface Api {
 
 const published = contract()
 
-export function apiAt(url: string): Api {
+/** @param always headers of every request, e.g. a key */
+export function apiAt(url: string, always: Record<string, string> = {}): Api {
   const call: Api['call'] = async (method, path, body, headers) => {
     const response = await fetch(url + path, {
       method,
-      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...always, ...headers },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await response.text()
@@ -55,7 +56,7 @@ export function apiAt(url: string): Api {
     stream: (path, body, init) =>
       fetch(url + path, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...always },
         body: JSON.stringify(body),
         ...init,
       }),
