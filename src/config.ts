@@ -81,6 +81,12 @@ const Env = z.object({
   LETTA_KEEPALIVE_INTERVAL: seconds(20),
   LETTA_LLM_REQUEST_TIMEOUT_SECONDS: seconds(60),
   LETTA_LLM_STREAM_TIMEOUT_SECONDS: seconds(600),
+  ROUNDTABLE_LLM_TOTAL_SECONDS: seconds(1800),
+  ROUNDTABLE_LLM_LIMIT_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(32 * 1024 * 1024),
   ANTHROPIC_API_KEY: text,
   ANTHROPIC_BASE_URL: z.url().default('https://api.anthropic.com/v1'),
   GEMINI_API_KEY: text,
@@ -173,6 +179,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     keepaliveMs: data.LETTA_KEEPALIVE_INTERVAL * 1000,
     requestTimeoutMs: data.LETTA_LLM_REQUEST_TIMEOUT_SECONDS * 1000,
     streamTimeoutMs: data.LETTA_LLM_STREAM_TIMEOUT_SECONDS * 1000,
+    totalTimeoutMs: data.ROUNDTABLE_LLM_TOTAL_SECONDS * 1000,
+    answerLimitBytes: data.ROUNDTABLE_LLM_LIMIT_BYTES,
     defaultModel: data.ROUNDTABLE_DEFAULT_MODEL ?? 'demo/chat',
     embeddingModel: data.ROUNDTABLE_EMBEDDING_MODEL,
     demo: data.ROUNDTABLE_DEMO,

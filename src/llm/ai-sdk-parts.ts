@@ -127,7 +127,10 @@ export function sdkFailure(origin: Origin, error: unknown): ProviderError {
   if ([JSONParseError, TypeValidationError, InvalidResponseDataError].some((kind) => kind.isInstance(error))) {
     return new ProviderError('malformed', origin, { detail: String(error).slice(0, 300) })
   }
-  if (error instanceof Error) return connectionError(origin, deepest(error))
+  if (error instanceof Error) {
+    const cause = deepest(error)
+    return cause instanceof ProviderError ? cause : connectionError(origin, cause)
+  }
   const { statusCode, data, message } = isRecord(error) ? error : {}
   if (typeof statusCode === 'number') return fromStatus(origin, statusCode, data ? JSON.stringify(data) : String(message))
   return fromErrorObject(origin, isRecord(data) ? (data['error'] ?? data) : error)

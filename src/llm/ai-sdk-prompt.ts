@@ -63,8 +63,16 @@ function anthropicOptions(call: ModelCall, { thinking, effort }: Settings) {
   }
 }
 
+const thinkers = /gemini-(2\.5|[3-9])/
+
+/** Gemini thinks unless it is told not to, and shows nothing of it unless it is told to. */
+export function thinksUnseen(maker: Maker, { model, settings }: ModelCall): boolean {
+  const { thinking } = readSettings(settings)
+  return maker === 'google' && thinkers.test(model) && (thinking === undefined || (thinking.enabled && !thinking.visible))
+}
+
 function googleOptions({ model }: ModelCall, { thinking }: Settings) {
-  if (!thinking || !/gemini-(2\.5|[3-9])/.test(model)) return {}
+  if (!thinking || !thinkers.test(model)) return {}
   const thinkingBudget = thinking.enabled ? thinking.budgetTokens : 0
   return { thinkingConfig: { includeThoughts: thinking.visible, ...(thinkingBudget !== undefined && { thinkingBudget }) } }
 }

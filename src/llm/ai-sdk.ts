@@ -1,13 +1,15 @@
 import { createAnthropic } from '@ai-sdk/anthropic'
 import { createGoogle } from '@ai-sdk/google'
-import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { ReadableStreamDefaultReader } from 'node:stream/web'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { z } from 'zod'
 import { SdkParts, sdkFailure } from './ai-sdk-parts.ts'
-import { sdkCall, type Maker } from './ai-sdk-prompt.ts'
+import { sdkCall, thinksUnseen, type Maker } from './ai-sdk-prompt.ts'
 import { contextWindow } from './context-window.ts'
+import { Deadlines, forSilentThinker, type Timeouts } from './deadlines.ts'
 import { ProviderError, type Origin } from './errors.ts'
+import { limited } from './limited.ts'
 import type { ClosableProvider, ProviderOptions } from './openai.ts'
 import type { Delta, ModelCall } from './provider.ts'
 import { retry } from './retry.ts'
@@ -21,7 +23,8 @@ const LIST_TIMEOUT_MS = 5000
 const REST_MS = 5000
 /** Parts that wait for the consumer before the stream is left alone. */
 const QUEUE_LIMIT = 64
-const ANSWER_LIMIT = 32 * 1024 * 1024
+/** Parts that show that the model has begun: the start of a block that says nothing yet does, a ping does not. */
+const begins = /^(text|reasoning|tool-input)-|^tool-call$/
 
 /** Anthropic's list, or Google's. */
 const Listed = z.object({
@@ -54,20 +57,15 @@ export function aiSdk(
   const origin: Origin = { name, endpoint: baseUrl, apiKey }
   const maker = makers[kind]
   const agent = new Agent({ connections: null, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } })
+  const dispatcher = limited(agent, origin, options.answerLimitBytes)
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- undici's own fetch has its own names for the same types
-  const fetch = ((url: string, init: object) => undiciFetch(url, { ...init, dispatcher: agent })) as unknown as Fetch
+  const fetch = ((url: string, init: object) => undiciFetch(url, { ...init, dispatcher })) as unknown as Fetch
 
   /** Resolves once the first deltas are there. */
   async function open(call: ModelCall): Promise<{ first: Delta[] | undefined; answer: SdkAnswer }> {
-    const answer = new SdkAnswer(kind, origin, call, options)
+    const answer = new SdkAnswer(kind, origin, call, thinksUnseen(kind, call) ? forSilentThinker(options) : options)
     try {
-      // One for each call: its fetch tells when the head has come, which the SDK does not.
-      const model = maker.model(call.model, baseUrl, apiKey, async (url, init) => {
-        const response = await fetch(url, init)
-        answer.expectMore()
-        return response
-      })
-      void answer.run(model)
+      void answer.run(maker.model(call.model, baseUrl, apiKey, fetch))
       return { first: await answer.next(), answer }
     } catch (error) {
       answer.close()
@@ -96,7 +94,7 @@ export function aiSdk(
     },
 
     async *stream(call) {
-      const { first, answer } = await retry(() => open(call), call.signal, options.retry)
+      const { first, answer } = yield* retry(() => open(call), call.signal, options.retry)
       try {
         for (let batch = first; batch; batch = await answer.next()) yield batch
       } finally {
@@ -113,23 +111,20 @@ class SdkAnswer {
   readonly #kind: Maker
   readonly #origin: Origin
   readonly #call: ModelCall
-  readonly #options: ProviderOptions
+  readonly #deadlines: Deadlines
   readonly #stop = new AbortController()
-  #timer: NodeJS.Timeout
   #queue: Delta[] = []
-  #size = 0
   #failure: ProviderError | undefined
   #ended = false
   #rousing = false
   #wake: (() => void) | undefined
   #drained: (() => void) | undefined
 
-  constructor(kind: Maker, origin: Origin, call: ModelCall, options: ProviderOptions) {
+  constructor(kind: Maker, origin: Origin, call: ModelCall, timeouts: Timeouts) {
     this.#kind = kind
     this.#origin = origin
     this.#call = call
-    this.#options = options
-    this.#timer = this.#alarm(options.requestTimeoutMs, `no answer within ${options.requestTimeoutMs} ms`)
+    this.#deadlines = new Deadlines(timeouts, (what) => this.#onLate(what))
     call.signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
@@ -142,8 +137,7 @@ class SdkAnswer {
       for (;;) {
         const { done, value } = await reader.read()
         if (done || this.#ended) break
-        this.#timer.refresh()
-        this.#measure(value)
+        this.#deadlines.heard(begins.test(value.type))
         parts.read(value, this.#queue)
         if (this.#queue.length > 0) this.#rouseSoon()
         if (parts.finished) {
@@ -159,7 +153,7 @@ class SdkAnswer {
       // An abort shows in many ways, none of them telling: next() asks the signal (stack.md §2).
       this.#failure ??= sdkFailure(this.#origin, error)
     }
-    clearTimeout(this.#timer)
+    this.#deadlines.stop()
     this.#rouse()
   }
 
@@ -179,17 +173,10 @@ class SdkAnswer {
     }
   }
 
-  /** The head is here: from now on the silence between two parts counts. */
-  expectMore(): void {
-    clearTimeout(this.#timer)
-    const { streamTimeoutMs } = this.#options
-    if (!this.#ended && !this.#failure) this.#timer = this.#alarm(streamTimeoutMs, `nothing came for ${streamTimeoutMs} ms`)
-  }
-
   /** Whatever is not read yet is not wanted. */
   close(): void {
     this.#call.signal.removeEventListener('abort', this.#onAbort)
-    clearTimeout(this.#timer)
+    this.#deadlines.stop()
     if (!this.#ended) this.#stop.abort()
     this.#ended = true
     this.#drained?.()
@@ -211,24 +198,16 @@ class SdkAnswer {
     clearTimeout(timer)
   }
 
-  #measure(part: LanguageModelV4StreamPart): void {
-    if ('delta' in part) this.#size += part.delta.length
-    if (this.#size > ANSWER_LIMIT)
-      throw new ProviderError('malformed', this.#origin, { detail: `more than ${ANSWER_LIMIT} characters` })
-  }
-
   async #drain(): Promise<void> {
-    clearTimeout(this.#timer)
+    this.#deadlines.pause()
     await new Promise<void>((resolve) => (this.#drained = resolve))
-    this.expectMore()
+    this.#deadlines.resume()
   }
 
-  #alarm(waitMs: number, what: string): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#failure = new ProviderError('timeout', this.#origin, { detail: what })
-      this.#stop.abort()
-      this.#rouse()
-    }, waitMs)
+  #onLate(what: string): void {
+    this.#failure ??= new ProviderError('timeout', this.#origin, { detail: what })
+    this.#stop.abort()
+    this.#rouse()
   }
 
   #rouseSoon(): void {

@@ -1,7 +1,9 @@
 import { StringDecoder } from 'node:string_decoder'
 import { createParser } from 'eventsource-parser'
 import type { Dispatcher } from 'undici'
+import { Deadlines, type Timeouts } from './deadlines.ts'
 import { fromStatus, isRecord, ProviderError, type Origin } from './errors.ts'
+import { LINE_LIMIT_BYTES } from './limited.ts'
 import type { Delta } from './provider.ts'
 
 /** What makes deltas of a provider's events. */
@@ -16,17 +18,13 @@ export interface EventReader {
   end(into: Delta[]): void
 }
 
-export interface AnswerOptions {
+export interface AnswerOptions extends Timeouts {
   origin: Origin
   signal: AbortSignal
-  /** Until the head of the answer. */
-  requestTimeoutMs: number
-  /** Between two chunks of it. */
-  streamTimeoutMs: number
+  /** Of a whole answer; one that is longer is given up. */
+  answerLimitBytes: number
 }
 
-const LINE_LIMIT = 4 * 1024 * 1024
-const ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
 const ERROR_BODY_LIMIT = 64 * 1024
 /** Batches that wait for the consumer before the socket is told to wait. */
 const QUEUE_LIMIT = 16
@@ -42,16 +40,17 @@ export class Answer implements Dispatcher.DispatchHandler {
   readonly #options: AnswerOptions
   readonly #decoder = new StringDecoder('utf8')
   readonly #parser
+  readonly #deadlines: Deadlines
   readonly #batches: Delta[][] = []
   #batch: Delta[] = []
   #controller: Dispatcher.DispatchController | undefined
-  #timer: NodeJS.Timeout
   #wake: (() => void) | undefined
   #failure: { error: unknown } | undefined
   /** Nothing more is read: it is complete, has failed, or nobody wants it. */
   #settled = false
   #bodyEnded = false
   #bytes = 0
+  #isStream = false
   #sawEvent = false
   /** The body as text, where it is not a stream of events. */
   #plain: { status: number; retryAfter: string | undefined; text: string } | undefined
@@ -60,17 +59,17 @@ export class Answer implements Dispatcher.DispatchHandler {
     this.#events = events
     this.#options = options
     this.#parser = createParser({
-      maxBufferSize: LINE_LIMIT,
+      maxBufferSize: LINE_LIMIT_BYTES,
       onEvent: ({ data }) => {
         this.#sawEvent = true
         if (!events.finished) events.read(data, this.#batch)
       },
       onError: (error) => {
         if (error.type === 'max-buffer-size-exceeded')
-          throw this.#error('malformed', `a line of more than ${LINE_LIMIT} characters`)
+          throw this.#error('malformed', `a line of more than ${LINE_LIMIT_BYTES} characters`)
       },
     })
-    this.#timer = setTimeout(() => this.#onSilence(`no answer within ${options.requestTimeoutMs} ms`), options.requestTimeoutMs)
+    this.#deadlines = new Deadlines(options, (what) => this.#onLate(what))
     options.signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
@@ -92,7 +91,7 @@ export class Answer implements Dispatcher.DispatchHandler {
   /** The consumer is done with it: the connection is closed, unless the answer was complete and the connection can serve again. */
   close(): void {
     if (this.#settled && !this.#failure && !this.#bodyEnded) {
-      this.#timer = setTimeout(() => this.#controller?.abort(new Error('the body does not end')), REST_MS).unref()
+      this.#deadlines.expectEnd(REST_MS)
       this.#options.signal.removeEventListener('abort', this.#onAbort)
     } else this.#settle()
   }
@@ -104,8 +103,8 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   onResponseStart(_controller: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
     if (this.#settled) return
-    this.#expectMore()
     const type = String(headers['content-type'] ?? '')
+    this.#isStream = type.includes('text/event-stream')
     if (status < 200 || status > 299 || type.includes('application/json')) {
       this.#plain = { status, retryAfter: headers['retry-after']?.toString(), text: '' }
     }
@@ -113,11 +112,11 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#settled) return
-    if (this.#events.answered) this.#expectMore()
-    else this.#timer.refresh()
+    const { answered } = this.#events
     try {
       this.#bytes += chunk.length
-      if (this.#bytes > ANSWER_LIMIT_BYTES) throw this.#error('malformed', `more than ${ANSWER_LIMIT_BYTES} bytes`)
+      const { answerLimitBytes } = this.#options
+      if (this.#bytes > answerLimitBytes) throw this.#error('malformed', `more than ${answerLimitBytes} bytes`)
       const text = this.#decoder.write(chunk)
       if (this.#plain) {
         this.#plain.text += text
@@ -125,24 +124,28 @@ export class Answer implements Dispatcher.DispatchHandler {
         return
       }
       this.#parser.feed(text)
-      if (this.#events.finished) this.#complete()
-      else if (this.#batch.length > 0) this.#push()
+      if (this.#events.finished) return this.#complete()
+      if (!this.#events.answered) this.#deadlines.heard(this.#batch.length > 0)
+      else if (!answered) this.#deadlines.expectEnd(this.#restMs)
+      if (this.#batch.length > 0) this.#push()
     } catch (error) {
       return this.#fail(error)
     }
     if (this.#batches.length >= QUEUE_LIMIT && !this.#settled) {
       controller.pause()
-      clearTimeout(this.#timer)
+      this.#deadlines.pause()
     }
   }
 
   onResponseEnd(): void {
     this.#bodyEnded = true
-    if (this.#settled) return clearTimeout(this.#timer)
+    if (this.#settled) return this.#deadlines.stop()
     try {
       if (this.#plain) return this.#endPlain(this.#plain)
       this.#feedRest()
-      if (!this.#events.answered && !this.#sawEvent && this.#bytes > 0) throw this.#error('malformed', 'not a stream of events')
+      // What calls itself a stream of events and has none of them was cut off before the first.
+      if (!this.#isStream && !this.#events.answered && !this.#sawEvent && this.#bytes > 0)
+        throw this.#error('malformed', 'not a stream of events')
       this.#complete()
     } catch (error) {
       this.#fail(error)
@@ -151,7 +154,7 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: unknown, error: Error): void {
     this.#bodyEnded = true
-    if (this.#settled) return clearTimeout(this.#timer)
+    if (this.#settled) return this.#deadlines.stop()
     if (!this.#events.answered) return this.#fail(connectionError(this.#options.origin, error))
     try {
       this.#complete()
@@ -180,7 +183,7 @@ export class Answer implements Dispatcher.DispatchHandler {
     this.#events.end(this.#batch)
     this.#push()
     this.#settled = true
-    clearTimeout(this.#timer)
+    this.#deadlines.stop()
   }
 
   #push(): void {
@@ -190,19 +193,16 @@ export class Answer implements Dispatcher.DispatchHandler {
   }
 
   #resume(): void {
-    this.#expectMore()
+    this.#deadlines.resume()
     this.#controller?.resume()
   }
 
-  #expectMore(): void {
-    const { streamTimeoutMs } = this.#options
-    const waitMs = this.#events.answered ? Math.min(REST_MS, streamTimeoutMs) : streamTimeoutMs
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#onSilence(`nothing came for ${waitMs} ms`), waitMs)
+  get #restMs(): number {
+    return Math.min(REST_MS, this.#options.streamTimeoutMs)
   }
 
-  #onSilence(what: string): void {
-    if (!this.#events.answered) return this.#fail(this.#error('timeout', what))
+  #onLate(what: string): void {
+    if (!this.#settled && !this.#events.answered) return this.#fail(this.#error('timeout', what))
     this.onResponseError(undefined, new Error(what))
     this.#controller?.abort(new Error(what))
   }
@@ -219,7 +219,7 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   #settle(): void {
     this.#settled = true
-    clearTimeout(this.#timer)
+    this.#deadlines.stop()
     this.#options.signal.removeEventListener('abort', this.#onAbort)
     if (!this.#bodyEnded) this.#controller?.abort(new Error('not wanted any more'))
     this.#rouse()

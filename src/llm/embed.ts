@@ -3,7 +3,8 @@ import { z } from 'zod'
 import type { ProviderSettings } from '../config.ts'
 import { connectionError } from './answer.ts'
 import { fromStatus, type Origin, ProviderError } from './errors.ts'
-import { retry, type RetryOptions } from './retry.ts'
+import { limited } from './limited.ts'
+import { finished, retry, type RetryOptions } from './retry.ts'
 
 /** Texts become vectors of one length, in the same order. */
 export interface Embedding {
@@ -17,6 +18,8 @@ export interface Embedding {
 export interface EmbeddingOptions {
   /** For each request, to its end. */
   requestTimeoutMs: number
+  /** Of an answer. */
+  answerLimitBytes: number
   retry?: RetryOptions
 }
 
@@ -43,6 +46,7 @@ export function createEmbedding(handle: string, providers: ProviderSettings[], o
   const { name, baseUrl, apiKey } = provider
   const origin: Origin = { name, endpoint: baseUrl, apiKey }
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } })
+  const bounded = limited(agent, origin, options.answerLimitBytes)
   const url = new URL(baseUrl)
   const at = { origin: url.origin, path: `${url.pathname.replace(/\/$/, '')}/embeddings${url.search}`, method: 'POST' as const }
   const headers = { 'content-type': 'application/json', ...(apiKey && { authorization: `Bearer ${apiKey}` }) }
@@ -52,7 +56,7 @@ export function createEmbedding(handle: string, providers: ProviderSettings[], o
     const input = texts.map((text) => text.slice(0, TEXT_LIMIT).toWellFormed())
     try {
       const body = JSON.stringify({ model: handle.slice(slash + 1), input, encoding_format: 'float' })
-      const response = await agent.request({ ...at, headers, body, signal: AbortSignal.any([cancelled, late]) })
+      const response = await bounded.request({ ...at, headers, body, signal: AbortSignal.any([cancelled, late]) })
       const text = await response.body.text()
       if (response.statusCode === 200) return vectorsOf(text, texts.length, origin)
       throw fromStatus(origin, response.statusCode, text, response.headers['retry-after']?.toString())
@@ -67,7 +71,7 @@ export function createEmbedding(handle: string, providers: ProviderSettings[], o
   async function embed(texts: string[], signal: AbortSignal = new AbortController().signal): Promise<number[][]> {
     const vectors: number[][] = []
     for (let from = 0; from < texts.length; from += BATCH) {
-      vectors.push(...(await retry(() => ask(texts.slice(from, from + BATCH), signal), signal, options.retry)))
+      vectors.push(...(await finished(retry(() => ask(texts.slice(from, from + BATCH), signal), signal, options.retry))))
     }
     return vectors
   }

@@ -189,13 +189,14 @@ export function fromErrorObject(origin: Origin, error: unknown): ProviderError {
 
 /** The class that fits the kind. */
 function failure(origin: Origin, kind: ProviderFailure, details: Details): ProviderError {
+  // It was the provider that waited in vain, for us or for another: the next time it may not.
+  if (kind === 'timeout') return new ProviderError(kind, origin, { ...details, transient: true })
   return kind === 'context_overflow' ? new ContextOverflow(origin, details) : new ProviderError(kind, origin, details)
 }
 
 /** Milliseconds to wait; undefined when it is neither seconds nor a date. */
 export function readRetryAfter(header: string, now = Date.now()): number | undefined {
-  const seconds = Number(header)
-  const waitMs = Number.isNaN(seconds) ? Date.parse(header) - now : seconds * 1000
+  const waitMs = /^\d+(\.\d+)?$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now
   return Number.isNaN(waitMs) ? undefined : Math.max(0, waitMs)
 }
 

@@ -2,18 +2,18 @@ import { Agent } from 'undici'
 import { z } from 'zod'
 import { Answer, connectionError } from './answer.ts'
 import { contextWindow } from './context-window.ts'
+import { forSilentThinker, type Timeouts } from './deadlines.ts'
 import { ProviderError, type Origin } from './errors.ts'
+import { limited } from './limited.ts'
 import { ChatChunks } from './openai-chunks.ts'
 import { chatRequest, isReasoner } from './openai-request.ts'
 import type { Delta, ModelCall, Provider } from './provider.ts'
 import { retry, type RetryOptions } from './retry.ts'
 import { maySayNothing } from './usage.ts'
 
-export interface ProviderOptions {
-  /** Until the head of an answer. */
-  requestTimeoutMs: number
-  /** Between two chunks of an answer. */
-  streamTimeoutMs: number
+export interface ProviderOptions extends Timeouts {
+  /** Of a whole answer; one that is longer is given up. */
+  answerLimitBytes: number
   retry?: RetryOptions
 }
 
@@ -44,11 +44,10 @@ export function openAiCompatible(
 
   /** Resolves once the first deltas are there. */
   async function open(call: ModelCall): Promise<{ first: Delta[] | undefined; answer: Answer }> {
-    const chunks = new ChatChunks(origin, {
-      hidesReasoning: name === 'openai' && isReasoner(call.model),
-      maySayNothing: maySayNothing(call),
-    })
-    const answer = new Answer(chunks, { origin, signal: call.signal, ...options })
+    const hidesReasoning = name === 'openai' && isReasoner(call.model)
+    const chunks = new ChatChunks(origin, { hidesReasoning, maySayNothing: maySayNothing(call) })
+    const timeouts = hidesReasoning ? forSilentThinker(options) : options
+    const answer = new Answer(chunks, { ...options, ...timeouts, origin, signal: call.signal })
     try {
       const headers = { 'content-type': 'application/json', accept: 'text/event-stream', ...auth }
       agent.dispatch(
@@ -72,7 +71,12 @@ export function openAiCompatible(
     async list() {
       try {
         const signal = AbortSignal.timeout(LIST_TIMEOUT_MS)
-        const { statusCode, body } = await agent.request({ ...at('/models'), method: 'GET', headers: auth, signal })
+        const { statusCode, body } = await limited(agent, origin, options.answerLimitBytes).request({
+          ...at('/models'),
+          method: 'GET',
+          headers: auth,
+          signal,
+        })
         const listed = Listed.parse(await body.json())
         return statusCode === 200
           ? listed.data
@@ -86,7 +90,7 @@ export function openAiCompatible(
     },
 
     async *stream(call) {
-      const { first, answer } = await retry(() => open(call), call.signal, options.retry)
+      const { first, answer } = yield* retry(() => open(call), call.signal, options.retry)
       try {
         for (let batch = first; batch; batch = await answer.next()) yield batch
       } finally {

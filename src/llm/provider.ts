@@ -13,8 +13,9 @@ export interface Provider {
   /** How many tokens `model` can see. */
   contextWindow(model: string): number
   /**
-   * One model call. Yields what each network chunk brought, in order, as an array; ends after a `finish` delta.
-   * Nothing is retried once the first delta has been yielded.
+   * One model call. Yields what each network chunk brought, in order, as an array; ends after a `finish` delta, which an answer
+   * that was cut off never has. Passing failures are met by further tries, each told by a `retrying` delta; none is made once
+   * anything else has been yielded.
    *
    * @throws {ProviderError} for every failure but an abort, the same class before and after the first delta
    * @throws the signal's reason when `call.signal` aborts; the upstream connection is closed then
@@ -71,6 +72,8 @@ export type Delta =
   | { type: 'hidden_reasoning'; state: 'omitted' }
   /** Every delta of a call carries its id and its whole name; `arguments` is a fragment of a JSON text, never parsed here. */
   | { type: 'tool_call'; id: string; name: string; arguments: string; signature?: string }
+  /** Nothing has come yet, and the model is asked for the `attempt`th time in `waitMs`; `reason` is for a person. */
+  | { type: 'retrying'; attempt: number; waitMs: number; reason: string }
   | { type: 'finish'; reason: FinishReason; usage: ModelUsage }
 
 export type FinishReason = 'stop' | 'tool_calls' | 'length' | 'content_filter' | 'other'

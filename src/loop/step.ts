@@ -210,6 +210,8 @@ function take(answer: Answer, delta: Exclude<Delta, { type: 'finish' }>): LettaM
       return answer.hiddenReasoning(delta.state === 'redacted' ? delta.data : null)
     case 'tool_call':
       return answer.call(delta.id, delta.name, delta.arguments, delta.signature)
+    case 'retrying':
+      return undefined
   }
 }
 

@@ -114,6 +114,8 @@ test('an empty setting is one that is not set', () => {
     keepaliveMs: 20_000,
     requestTimeoutMs: 60_000,
     streamTimeoutMs: 600_000,
+    totalTimeoutMs: 1_800_000,
+    answerLimitBytes: 33_554_432,
     providers: [],
   })
 })

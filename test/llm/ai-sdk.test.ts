@@ -1,18 +1,8 @@
 import { expect, test } from 'vitest'
 import { aiSdk } from '../../src/llm/ai-sdk.ts'
 import { ContextOverflow } from '../../src/llm/errors.ts'
-import type { ProviderOptions } from '../../src/llm/openai.ts'
 import type { PromptMessage } from '../../src/llm/provider.ts'
-import type { Reply } from '../support/scripted-provider.ts'
-import { closing, collect, failing, folded, KEY, modelCall, quick, scripted, textOf, user, weather } from './call.ts'
-
-async function anthropic(options: Partial<ProviderOptions> = {}) {
-  const llm = await scripted()
-  const provider = closing(
-    aiSdk({ kind: 'anthropic', name: 'anthropic', baseUrl: llm.url, apiKey: KEY }, { ...quick, ...options }),
-  )
-  return { llm, provider }
-}
+import { anthropic, closing, collect, failing, folded, KEY, modelCall, quick, scripted, textOf, user, weather } from './call.ts'
 
 const said = [user('Hi')]
 
@@ -186,17 +176,6 @@ test('Anthropic: a connection cut mid-token, refused, or silent', async () => {
   await llm.close()
   const refused = (await failing(provider)).error
   expect(refused).toMatchObject({ kind: 'connection', message: expect.stringContaining('ECONNREFUSED') })
-})
-
-test.each([
-  ['no head', { silent: true, noHead: true }, { requestTimeoutMs: 20 }],
-  ['no first token', { silent: true }, { streamTimeoutMs: 20 }],
-  ['no next token', { raw: begin, open: true }, { streamTimeoutMs: 20 }],
-] satisfies [string, Reply, Partial<ProviderOptions>][])('Anthropic: silence, %s', async (_, reply, options) => {
-  const { llm, provider } = await anthropic(options)
-  llm.script([reply])
-  expect((await failing(provider)).error).toMatchObject({ kind: 'timeout', status: 504 })
-  await llm.requests[0]!.closed
 })
 
 test('Anthropic: an abort closes the upstream and throws its reason', async () => {

@@ -1,11 +1,19 @@
 import { onTestFinished } from 'vitest'
+import { aiSdk } from '../../src/llm/ai-sdk.ts'
 import { openAiCompatible, type ClosableProvider, type ProviderOptions } from '../../src/llm/openai.ts'
 import type { Delta, ModelCall, Provider } from '../../src/llm/provider.ts'
+import { anthropicDialect, openAiDialect } from '../support/scripted-dialects.ts'
 import { scriptedProvider, type ScriptedProvider } from '../support/scripted-provider.ts'
 
 export const KEY = 'sk-secret-1234567890'
 /** Nothing here waits for a clock: tries follow each other at once, and no timeout is in reach. */
-export const quick: ProviderOptions = { requestTimeoutMs: 60_000, streamTimeoutMs: 60_000, retry: { backoffMs: [0, 0] } }
+export const quick: ProviderOptions = {
+  requestTimeoutMs: 60_000,
+  streamTimeoutMs: 60_000,
+  totalTimeoutMs: 600_000,
+  answerLimitBytes: 32 * 1024 * 1024,
+  retry: { backoffMs: [0, 0] },
+}
 
 export const user = (text: string) => ({ role: 'user' as const, content: [{ type: 'text' as const, text }] })
 
@@ -43,6 +51,18 @@ export async function openAi(options: Partial<ProviderOptions> = {}, name = 'ope
   const provider = closing(openAiCompatible({ name, baseUrl: llm.url, apiKey: KEY }, { ...quick, ...options }))
   return { llm, provider }
 }
+
+export async function anthropic(options: Partial<ProviderOptions> = {}) {
+  const llm = await scripted()
+  const settings = { kind: 'anthropic' as const, name: 'anthropic', baseUrl: llm.url, apiKey: KEY }
+  return { llm, provider: closing(aiSdk(settings, { ...quick, ...options })) }
+}
+
+/** Both ways in which we talk to models: a reader of our own, and the AI SDK. */
+export const dialects = [
+  { name: 'OpenAI', start: openAi, dialect: openAiDialect },
+  { name: 'Anthropic', start: anthropic, dialect: anthropicDialect },
+]
 
 export async function collect(provider: Provider, over: Partial<ModelCall> = {}): Promise<Delta[]> {
   const deltas: Delta[] = []

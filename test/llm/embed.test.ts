@@ -3,7 +3,7 @@ import { createEmbedding } from '../../src/llm/embed.ts'
 import { ProviderError } from '../../src/llm/errors.ts'
 import { KEY, scripted } from './call.ts'
 
-const options = { requestTimeoutMs: 60_000, retry: { backoffMs: [0, 0] } }
+const options = { requestTimeoutMs: 60_000, answerLimitBytes: 2 ** 24, retry: { backoffMs: [0, 0] } }
 
 async function embedding(over: Partial<typeof options> = {}) {
   const llm = await scripted()

@@ -289,6 +289,8 @@ test('a consumer that does not pull stops the socket, and starts it again', asyn
     signal: new AbortController().signal,
     requestTimeoutMs: 1e6,
     streamTimeoutMs: 1e6,
+    totalTimeoutMs: 1e6,
+    answerLimitBytes: 1e6,
   })
   const socket = {
     paused: false,

@@ -6,6 +6,7 @@ import { createProviders } from '../../src/llm/index.ts'
 import { summarizeAgent } from '../../src/loop/summarize.ts'
 import type { CreateAgent } from '../../src/wire/agent.ts'
 import { emptyStore } from '../db/build.ts'
+import { quick } from '../llm/call.ts'
 import { hear, row, text } from '../support/history.ts'
 import { type Answer, scriptedProvider, type ScriptedRequest } from '../support/scripted-provider.ts'
 
@@ -17,7 +18,7 @@ async function agentWith(count: number, create: z.input<typeof CreateAgent> = {}
   const provider = await scriptedProvider()
   onTestFinished(() => provider.close())
   const settings = { kind: 'compatible' as const, name: 'vllm', baseUrl: provider.url, apiKey: undefined }
-  const options = { requestTimeoutMs: 5000, streamTimeoutMs: 5000, demoTokenMs: undefined }
+  const options = { ...quick, demoTokenMs: undefined }
   const providers = createProviders([settings], options)
   onTestFinished(() => providers.close())
   const { id } = await agent({ model: 'vllm/small', ...create }, { model })
