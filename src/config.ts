@@ -123,6 +123,7 @@ const Env = z.object({
   ROUNDTABLE_MAX_TURNS: count(1000),
   ROUNDTABLE_MAX_MEMBERS: count(100),
   ROUNDTABLE_SHUTDOWN_SECONDS: seconds(5),
+  ROUNDTABLE_STANDBY: flag,
   ROUNDTABLE_STEP_RETRIES: z.coerce.number().int().min(0).max(10).default(2),
   ROUNDTABLE_QUEUE_LIMIT: z.coerce.number().int().min(0).default(100),
   ROUNDTABLE_READER_STALL_SECONDS: seconds(30),
@@ -205,6 +206,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     headMs: data.ROUNDTABLE_HEAD_SECONDS * 1000,
     requestMs: data.ROUNDTABLE_REQUEST_SECONDS * 1000,
     bodyLimitBytes: data.ROUNDTABLE_BODY_LIMIT_BYTES,
+    standby: data.ROUNDTABLE_STANDBY,
     stepRetries: data.ROUNDTABLE_STEP_RETRIES,
     queueLimit: data.ROUNDTABLE_QUEUE_LIMIT,
     /** What one request may ask for. */

@@ -7,7 +7,7 @@ import { createApp } from './app.ts'
 import { listening } from './auth/connections.ts'
 import { Tickets } from './auth/tickets.ts'
 import type { Config } from './config.ts'
-import { openSqlite } from './db/sqlite.ts'
+import { openSqlite, openWhenFree } from './db/sqlite.ts'
 import { DEFAULT_TENANT, type Keys } from './db/store.ts'
 import { seedDemo } from './demo.ts'
 import { createProviders } from './llm/index.ts'
@@ -54,7 +54,8 @@ const GRACE_MS = 250
  */
 export async function startServer(config: Config, migrations: string): Promise<RunningServer> {
   hideInLogs(config.secrets)
-  const store = openSqlite(config.databaseUrl, migrations)
+  const open = config.standby ? openWhenFree : openSqlite
+  const store = await open(config.databaseUrl, migrations)
   await refuseOpenDoor(config, store).catch(async (error: unknown) => {
     await store.close()
     throw error

@@ -6,6 +6,9 @@ import { basename, dirname, join } from 'node:path'
 /** After a crash a file up to this size is checked before it is used; a GB takes a quarter of a second from the page cache. */
 const CHECKED_BYTES = 1024 * 1024 * 1024
 
+/** Another process has the file. */
+export class InUse extends Error {}
+
 /** A file that is open, and the lock that keeps others from it. */
 export interface OpenFile {
   raw: Database.Database
@@ -70,7 +73,7 @@ function own(path: string): Database.Database {
     if (!(cause instanceof Database.SqliteError && cause.code.startsWith('SQLITE_BUSY'))) {
       throw new Error(`Cannot lock the database ${path} (${path}.lock): ${reasonOf(cause)}`, { cause })
     }
-    throw new Error(`${path} is in use by another Roundtable: stop it, or set DATABASE_URL to another file`, { cause })
+    throw new InUse(`${path} is in use by another Roundtable: stop it, or set DATABASE_URL to another file`, { cause })
   }
 }
 

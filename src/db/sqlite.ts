@@ -1,6 +1,8 @@
 import Database from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { announce } from '../logger.ts'
 import type { Db } from './db.ts'
 import { agentQueries } from './agents.ts'
 import { blockQueries } from './blocks.ts'
@@ -12,7 +14,7 @@ import { takeLease } from './lease.ts'
 import { memoryQueries } from './memory.ts'
 import { messageQueries } from './messages.ts'
 import { bringUp } from './migrating.ts'
-import { damaged, nameFile, openFile, reasonOf } from './opening.ts'
+import { damaged, InUse, nameFile, openFile, reasonOf } from './opening.ts'
 import { passageQueries } from './passages.ts'
 import { runQueries } from './runs.ts'
 import { searchQueries } from './search.ts'
@@ -85,6 +87,22 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
       raw.close()
       owner?.close()
     },
+  }
+}
+
+/** A lock that another process holds is tried again so often. */
+const STANDBY_MS = 100
+
+/** The same, as soon as no other process has the file: the lock of one that dies is free at once (faults.md F102). */
+export async function openWhenFree(url: string, migrations: string): Promise<Store> {
+  for (let told = false; ; told = true) {
+    try {
+      return openSqlite(url, migrations)
+    } catch (error) {
+      if (!(error instanceof InUse)) throw error
+      if (!told) announce(`Roundtable stands by: ${url} is in use`)
+      await sleep(STANDBY_MS)
+    }
   }
 }
 

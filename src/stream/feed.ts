@@ -1,7 +1,8 @@
 import type { FeedRun } from '../db/store.ts'
 import { Expired } from '../errors.ts'
 import { doneFrame } from './frame.ts'
-import type { Page, RunLog } from './log.ts'
+import type { RunLog } from './log.ts'
+import type { Page } from './page.ts'
 import { tail, type TailOptions } from './tail.ts'
 
 /** Some of a feed. An empty text is silence; `run` is null while there is no run to follow. */

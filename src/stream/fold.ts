@@ -1,7 +1,7 @@
 import type { ErrorMessage, EventMessage, Frame, LettaMessage, StopReason, ToolCall, ToolCallDelta } from '../wire/message.ts'
 import type { UsageStatistics } from '../wire/usage.ts'
 import { readFrame, splitFrames } from './frame.ts'
-import type { Page } from './log.ts'
+import type { Page } from './page.ts'
 
 /** A whole stream: its messages merged, and how it ended. */
 export interface Folded {

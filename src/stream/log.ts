@@ -2,15 +2,9 @@ import type { Frames, LogRow, NewFrames, Segment } from '../db/store.ts'
 import type { Frame } from '../wire/message.ts'
 import { doneFrame, frame, splitFrames } from './frame.ts'
 import { WriteQueue } from './queue.ts'
+import type { Page } from './page.ts'
 import { PAGE_CHARS, SealedFrames } from './sealed.ts'
 import { type Growth, Wake } from './wake.ts'
-
-/** Consecutive frames as one text; `last` is the number of its last one, `final` says that nothing comes after it. */
-export interface Page {
-  text: string
-  last: number
-  final: boolean
-}
 
 /** A run that grows. What is in memory is a cache of the log: `tail` is committed, `pending` is not yet. */
 interface LiveRun {

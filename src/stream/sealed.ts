@@ -1,5 +1,5 @@
 import type { Frames, Segment } from '../db/store.ts'
-import type { Page } from './log.ts'
+import type { Page } from './page.ts'
 
 /** A page is so long at least, if there is that much. A reader that does not read holds one of them (faults.md F53). */
 export const PAGE_CHARS = 16 * 1024

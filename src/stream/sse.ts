@@ -4,7 +4,7 @@ import { randomInt, randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { logger } from '../logger.ts'
 import { type Ping, wireDate } from '../wire/message.ts'
-import type { Page } from './log.ts'
+import type { Page } from './page.ts'
 import type { View } from './views.ts'
 
 export interface SseOptions<P extends Page> {

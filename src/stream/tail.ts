@@ -1,4 +1,5 @@
-import type { Page, RunLog } from './log.ts'
+import type { RunLog } from './log.ts'
+import type { Page } from './page.ts'
 
 export interface TailOptions {
   /** A reader that saw nothing for so long gets an empty page. */

@@ -34,6 +34,8 @@ export interface Launched {
   listening: Promise<string>
   exited: Promise<Exit>
   kill(signal: NodeJS.Signals): Promise<Exit>
+  /** Resolves when it has said something of this kind on its standard output. */
+  said(what: RegExp): Promise<void>
 }
 
 export interface ServerProcess extends Launched {
@@ -61,6 +63,9 @@ export function launch(
     // `close` and not `exit`: then all that it said has been read.
     child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
   })
+  const said = async (what: RegExp) => {
+    while (!what.test(stdout)) await once(child.stdout, 'data')
+  }
   const listening = new Promise<string>((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text
@@ -87,6 +92,7 @@ export function launch(
     listening,
     exited,
     kill,
+    said,
   }
 }
 
