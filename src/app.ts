@@ -20,6 +20,7 @@ import { keyRoutes } from './routes/keys.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
+import { openApiRoutes } from './routes/openapi.ts'
 import { runRoutes } from './routes/runs.ts'
 import { stepRoutes } from './routes/steps.ts'
 import { tagRoutes } from './routes/tags.ts'
@@ -51,6 +52,10 @@ export function createApp(services: Services) {
   app.use(cors({ origin: (origin) => origins.allow(origin), exposeHeaders: ['x-letta-run-id', 'retry-after'] }))
   // What is above the door is open to everybody.
   for (const root of ['/v1', '/latest']) app.route(root, healthRoutes(services))
+  app.route(
+    '/',
+    openApiRoutes(() => app.routes),
+  )
   if (config.metricsOpen) app.route('/metrics', metricsRoutes(services))
   app.use(door({ ...services, origins }))
   const limit = config.bodyLimitBytes

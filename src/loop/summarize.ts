@@ -2,14 +2,9 @@ import type { Store } from '../db/store.ts'
 import { InvalidArgument } from '../errors.ts'
 import type { Providers } from '../llm/index.ts'
 import type { AgentState } from '../wire/agent.ts'
+import type { Summarized } from '../wire/response.ts'
 import { compact } from './compaction.ts'
 import { summariser } from './summariser.ts'
-
-export interface Summarized {
-  summary: string
-  num_messages_before: number
-  num_messages_after: number
-}
 
 /**
  * Summarises an agent's older messages because somebody asks (`POST /v1/agents/{agent_id}/summarize`, groups.md §5.5.4). Safe

@@ -11,7 +11,11 @@ import {
 } from '../wire/conversation.ts'
 import { AgentId } from '../wire/id.ts'
 import { ListRunsQuery } from '../wire/run.ts'
+import { Cancelled, LettaResponse } from '../wire/response.ts'
+import { LettaMessage } from '../wire/message.ts'
 import { answerEvents, answerWhole, listMessages, resumeAfter } from './answer.ts'
+import { answers, events } from './describe.ts'
+import * as examples from './examples.ts'
 import { validate } from './validate.ts'
 
 const ofConversation = validate('param', z.object({ conversation_id: ConversationId }))
@@ -23,32 +27,56 @@ const ofConversation = validate('param', z.object({ conversation_id: Conversatio
 export const conversationRoutes = (services: Services) => {
   const { store, runs } = services
   return new Hono<Caller>({ strict: false })
-    .post('/:conversation_id/messages', ofConversation, validate('json', ConversationSend), async (c) => {
-      const { agent_id, ...request } = c.req.valid('json')
-      const agent = agentOf(c.req.valid('param').conversation_id, agent_id, 'body')
-      const run = await runs.sendToAgent(c.var.tenant, agent, request)
-      return request.streaming
-        ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
-        : await answerWhole(c, services, run)
-    })
-    .get('/:conversation_id/messages', ofConversation, validate('query', ListConversationQuery), async (c) => {
-      const { agent_id, ...query } = c.req.valid('query')
-      const agent = agentOf(c.req.valid('param').conversation_id, agent_id, 'query')
-      await store.findAgent(c.var.tenant, agent)
-      return c.json(await listMessages(store, c.var.tenant, { agent, group: query.group_id }, query))
-    })
-    .post('/:conversation_id/stream', ofConversation, validate('json', ConversationResume), async (c) => {
-      const { agent_id, run_id, otid, starting_after: after, include_pings: pings } = c.req.valid('json')
-      const { conversation_id } = c.req.valid('param')
-      const { tenant } = c.var
-      const id = run_id ?? (await runToFollow(tenant, agentOf(conversation_id, agent_id, 'body'), otid))
-      const run = await store.findRun(tenant, id)
-      return answerEvents(c, services, run, { after: await resumeAfter(services, run, after), pings })
-    })
-    .post('/:conversation_id/cancel', ofConversation, validate('query', ConversationCancelQuery), async (c) => {
-      const agent = agentOf(c.req.valid('param').conversation_id, c.req.valid('query').agent_id, 'query')
-      return c.json(await runs.cancelOf(c.var.tenant, agent))
-    })
+    .post(
+      '/:conversation_id/messages',
+      answers('Talk to an agent in its own conversation', LettaResponse, { events: true, body: examples.converse }),
+      ofConversation,
+      validate('json', ConversationSend),
+      async (c) => {
+        const { agent_id, ...request } = c.req.valid('json')
+        const agent = agentOf(c.req.valid('param').conversation_id, agent_id, 'body')
+        const run = await runs.sendToAgent(c.var.tenant, agent, request, c.req.header('idempotency-key'))
+        return request.streaming
+          ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
+          : await answerWhole(c, services, run)
+      },
+    )
+    .get(
+      '/:conversation_id/messages',
+      answers('List the messages of an agent’s own conversation', z.array(LettaMessage)),
+      ofConversation,
+      validate('query', ListConversationQuery),
+      async (c) => {
+        const { agent_id, ...query } = c.req.valid('query')
+        const agent = agentOf(c.req.valid('param').conversation_id, agent_id, 'query')
+        await store.findAgent(c.var.tenant, agent)
+        return c.json(await listMessages(store, c.var.tenant, { agent, group: query.group_id }, query))
+      },
+    )
+    .post(
+      '/:conversation_id/stream',
+      answers('Follow the run that works, or the one that is named', events),
+      ofConversation,
+      validate('json', ConversationResume),
+      async (c) => {
+        const { agent_id, run_id, otid, starting_after: after, include_pings: pings } = c.req.valid('json')
+        const { conversation_id } = c.req.valid('param')
+        const { tenant } = c.var
+        const id = run_id ?? (await runToFollow(tenant, agentOf(conversation_id, agent_id, 'body'), otid))
+        const run = await store.findRun(tenant, id)
+        return answerEvents(c, services, run, { after: await resumeAfter(services, run, after), pings })
+      },
+    )
+    .post(
+      '/:conversation_id/cancel',
+      answers('Cancel what an agent works on', Cancelled),
+      ofConversation,
+      validate('query', ConversationCancelQuery),
+      async (c) => {
+        const agent = agentOf(c.req.valid('param').conversation_id, c.req.valid('query').agent_id, 'query')
+        return c.json(await runs.cancelOf(c.var.tenant, agent))
+      },
+    )
 
   /** The run that an input began, else the newest that has not ended. */
   async function runToFollow(tenant: string, agent: string, otid: string | null | undefined): Promise<string> {

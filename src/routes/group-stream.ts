@@ -9,12 +9,14 @@ import { viewFor } from '../stream/views.ts'
 import { GroupId } from '../wire/id.ts'
 import { FeedQuery } from '../wire/request.ts'
 import { positionOf } from './answer.ts'
+import { answers, events } from './describe.ts'
 import { validate } from './validate.ts'
 
 /** `/v1/groups/{group_id}/stream`: all runs of a group, live, for whoever watches it. */
 export const groupStreamRoutes = ({ store, log, config, closing }: Services) => {
   return new Hono<Caller>({ strict: false }).get(
     '/:group_id/stream',
+    answers('Follow all runs of a group; `id` is `<run number>.<seq>`', events),
     validate('param', z.object({ group_id: GroupId })),
     validate('query', FeedQuery),
     async (c) => {

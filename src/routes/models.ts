@@ -2,8 +2,9 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Caller, Services } from '../services.ts'
 import type { ListedModel } from '../llm/index.ts'
-import { Model } from '../wire/model.ts'
+import { EmbeddingModel, Model } from '../wire/model.ts'
 import { repeated } from '../wire/page.ts'
+import { answers } from './describe.ts'
 import { validate } from './validate.ts'
 
 const ModelsQuery = z.object({
@@ -15,7 +16,7 @@ const ModelsQuery = z.object({
 /** `/v1/models`: what an agent can be given as its model (groups.md §4.5.5). */
 export const modelRoutes = ({ providers }: Services) =>
   new Hono<Caller>({ strict: false })
-    .get('/', validate('query', ModelsQuery), async (c) => {
+    .get('/', answers('List models', z.array(Model)), validate('query', ModelsQuery), async (c) => {
       const { provider_category: categories, provider_name: name, provider_type: type } = c.req.valid('query')
       const models = (await providers.list()).filter(
         ({ provider }) =>
@@ -25,8 +26,8 @@ export const modelRoutes = ({ providers }: Services) =>
       )
       return c.json(models.map(toModel))
     })
-    .get('/embedding', (c) => c.json([]))
-    .get('/embeddings', (c) => c.json([]))
+    .get('/embedding', answers('List embedding models', z.array(EmbeddingModel)), (c) => c.json([]))
+    .get('/embeddings', answers('List embedding models', z.array(EmbeddingModel)), (c) => c.json([]))
 
 const toModel = ({ handle, provider, model, contextWindow }: ListedModel): Model =>
   Model.parse({

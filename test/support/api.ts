@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { AgentState } from '../../src/wire/agent.ts'
 import type { Group } from '../../src/wire/group.ts'
-import { contract } from './contract.ts'
+import { contract, type Contract, contractOf, type Document } from './contract.ts'
 
 export interface Answer<T> {
   status: number
@@ -9,7 +9,7 @@ export interface Answer<T> {
   body: T
 }
 
-/** Calls the server as a client would; every JSON answer is held against the published contract. */
+/** Calls the server as a client would; every JSON answer is held against the published contract and the server's own document. */
 export interface Api {
   call<T = unknown>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer<T>>
   get<T = unknown>(path: string): Promise<T>
@@ -24,6 +24,10 @@ export interface Api {
 
 const published = contract()
 
+/** What the server says of its answers; it says the same wherever it runs. */
+let own: Promise<Contract> | undefined
+const ownContract = async (url: string) => contractOf((await (await fetch(`${url}/openapi.json`)).json()) as Document)
+
 /** @param always headers of every request, e.g. a key */
 export function apiAt(url: string, always: Record<string, string> = {}): Api {
   const call: Api['call'] = async (method, path, body, headers) => {
@@ -34,8 +38,14 @@ export function apiAt(url: string, always: Record<string, string> = {}): Api {
     })
     const text = await response.text()
     const parsed = text === '' ? undefined : JSON.parse(text)
-    const faults = published?.validate(method, path.split('?')[0]!, response.status, parsed)
-    if (faults) expect(faults, `${method} ${path} against the contract`).toEqual([])
+    const described = await (own ??= ownContract(url))
+    for (const [name, document] of [
+      ['the contract', published],
+      ['/openapi.json', described],
+    ] as const) {
+      const faults = document?.validate(method, path.split('?')[0]!, response.status, parsed)
+      if (faults) expect(faults, `${method} ${path} against ${name}`).toEqual([])
+    }
     return { status: response.status, headers: response.headers, body: parsed }
   }
   const good = async <T>(method: string, path: string, body?: unknown): Promise<T> => {

@@ -5,7 +5,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 
 const file = fileURLToPath(new URL('../../../shared/contract/letta-openapi.json', import.meta.url))
 
-interface Document {
+export interface Document {
   paths: Record<string, Record<string, { responses?: Record<string, { content?: Record<string, unknown> }> }>>
   components: { schemas: Record<string, { properties?: object }> }
 }
@@ -13,6 +13,8 @@ interface Document {
 export interface Contract {
   /** What is wrong with a JSON response, `[]` = nothing; undefined where the contract says nothing about it. */
   validate(method: string, path: string, status: number, body: unknown): string[] | undefined
+  /** The same for a request's body; `path` as the document has it. */
+  validateBody(method: string, path: string, body: unknown): string[]
   /** The same for one of its named schemas. */
   validateSchema(name: string, value: unknown): string[] | undefined
   /** The keys that a named schema knows. */
@@ -29,11 +31,12 @@ export function contract(): Contract | undefined {
     return undefined
   }
   const document: Document = JSON.parse(readFileSync(file, 'utf8'))
-  cached = read(document)
+  cached = contractOf(document)
   return cached
 }
 
-function read(document: Document): Contract {
+/** Any OpenAPI 3.1 document as a contract. */
+export function contractOf(document: Document): Contract {
   const ajv = new Ajv2020({ strict: false, allErrors: true }) // strict: OpenAPI has keywords that Ajv does not know
   addFormats.default(ajv)
   ajv.addSchema({ $id: 'contract', ...document })
@@ -52,11 +55,17 @@ function read(document: Document): Contract {
     validate(method, path, status, body) {
       const template = templateFor(segmentsOf(path), templates)
       const verb = method.toLowerCase()
-      if (!template || !document.paths[template]?.[verb]?.responses?.[status]?.content?.['application/json']) return undefined
-      return check(pointerTo('paths', template, verb, 'responses', `${status}`, 'content', 'application/json', 'schema'), body)
+      if (!template) return undefined
+      const responses = document.paths[template]?.[verb]?.responses
+      const key = responses?.[status] ? `${status}` : 'default'
+      if (!responses?.[key]?.content?.['application/json']) return undefined
+      return check(pointerTo('paths', template, verb, 'responses', key, 'content', 'application/json', 'schema'), body)
     },
     validateSchema(name, value) {
       return name in document.components.schemas ? check(pointerTo('components', 'schemas', name), value) : undefined
+    },
+    validateBody(method, path, body) {
+      return check(pointerTo('paths', path, method, 'requestBody', 'content', 'application/json', 'schema'), body)
     },
     keysOf: (name) => Object.keys(document.components.schemas[name]?.properties ?? {}),
   }
