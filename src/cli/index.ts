@@ -7,5 +7,7 @@ export const commands: Record<string, () => Promise<{ command: Command }>> = {
   demo: () => import('./demo.ts'),
   chat: () => import('./chat.ts'),
   groups: () => import('./groups.ts'),
+  apply: () => import('./apply.ts'),
+  export: () => import('./export.ts'),
   backup: () => import('./backup.ts'),
 }
