@@ -236,7 +236,7 @@ describe('an agent', () => {
     },
   )
 
-  test('answers that do not fit are refused with what is missing, and change nothing', async () => {
+  test('F68 answers that do not fit are refused with what is missing, and change nothing', async () => {
     const { cast, path, id } = await paused(asks(insert('tea', 'a'), insert('coffee', 'b')))
     for (const [approvals, status] of [
       [[yes('a')], 400],
@@ -292,7 +292,7 @@ describe('an agent', () => {
     })
   })
 
-  test.each(modes)('%s: the same answer again leads to the same run, while it works and afterwards', async (mode) => {
+  test.each(modes)('F68 %s: the same answer again leads to the same run, while it works and afterwards', async (mode) => {
     const { cast, path } = await paused()
     const held = cast.llm.hold()
     const first = cast.send(path, answer(yes()), 'in tokens')
@@ -310,7 +310,7 @@ describe('an agent', () => {
     expect(cast.llm.requests).toHaveLength(2)
   })
 
-  test('of two clients that answer at once one decides, and both see what came of it', async () => {
+  test('F68 of two clients that answer at once one decides, and both see what came of it', async () => {
     const { cast, path, id } = await paused()
     const [a, b] = await Promise.all([cast.send(path, answer(yes()), 'in tokens'), cast.send(path, answer(no()))])
     expect(a.run).toBe(b.run)
@@ -320,7 +320,7 @@ describe('an agent', () => {
     expect((await memoryOf(cast, id)).includes('tea')).toBe(returned.status === 'success')
   })
 
-  test('what has waited too long is denied; the agent is free, and the answer comes too late', async () => {
+  test('F68 what has waited too long is denied; the agent is free, and the answer comes too late', async () => {
     const { cast, path, asked, id } = await paused(undefined, {}, { ROUNDTABLE_APPROVAL_SECONDS: '0.001' })
     const late = await cast.api.call('POST', path, answer(yes()))
     expect(late).toMatchObject({
