@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Lab } from './lab.ts'
 import { json, table } from './report.ts'
@@ -42,10 +43,10 @@ const options = {
   ...(values.rounds && { rounds: Number(values.rounds) }),
   ...(values.streams && { streams: Number(values.streams) }),
   ...(values.tokens && { tokens: Number(values.tokens) }),
-  ...(values.other && { other: values.other }),
+  ...(values.other && { other: resolve(values.other) }),
 }
 const results: Result[] = []
-const lab = await Lab.open({ profile: values.profile })
+const lab = await Lab.open({ profile: values.profile && resolve(values.profile) })
 process.on('SIGINT', () => void lab.close().then(() => process.exit(130)))
 try {
   for (const name of wanted) {

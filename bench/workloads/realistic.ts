@@ -12,9 +12,10 @@ function paced(name: string, about: string, dialect: Dialect, goal: { must: numb
       const { streams = 200, rounds = 5, tokens = 300 } = options
       const result = emptyResult(`${name}: ${streams} streams × 50 tokens/s, ${tokens} tokens each`)
       const targets = await contestants(lab, ['/parse'], options)
-      const once = { streams, tokens, script: `paced-${tokens}-20`, dialect, overMs: 1000 } as const
+      // Half of the time streams come, so that they come and go at the rate at which so many would.
+      const once = { streams, tokens, script: `paced-${tokens}-20`, dialect, overMs: tokens * 10 } as const
       // The first answers of a process are compiled as they run.
-      for (const target of targets) await streamsOnce(lab, target, { ...once, tokens: 50, script: 'paced-50-20' })
+      for (const target of targets) await streamsOnce(lab, target, { ...once, tokens: 100, script: 'paced-100-20' })
       await interleaved(result, targets, rounds, (target) => streamsOnce(lab, target, once))
       await stopAll(targets)
       const cost = pair(result, 'CPU µs/token', 'roundtable', 'parse-only')

@@ -18,6 +18,7 @@ import { damaged, InUse, nameFile, openFile, reasonOf } from './opening.ts'
 import { passageQueries } from './passages.ts'
 import { runQueries } from './runs.ts'
 import { searchQueries } from './search.ts'
+import { rememberingStatements } from './statements.ts'
 import type { Store } from './store.ts'
 import { stepQueries } from './steps.ts'
 import { tagQueries } from './tags.ts'
@@ -52,7 +53,7 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
   const lease = takeLease(raw)
   const writer = new Writer(raw, path, lease.check, options)
   const upkeep = setInterval(() => writer.upkeep(), UPKEEP_MS).unref()
-  const db: Db = { orm: drizzle(raw), raw, epoch: lease.epoch, write: writer.write }
+  const db: Db = { orm: drizzle(rememberingStatements(raw)), raw, epoch: lease.epoch, write: writer.write }
   const countLog = raw.prepare<[], number>('SELECT count(*) FROM log').pluck()
   const verbs = {
     ...tenantQueries(db),
