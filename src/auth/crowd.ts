@@ -42,7 +42,7 @@ export class Crowd {
 
   #refuse(name: string, noun: string, limit: number) {
     if ((this.#open.get(name) ?? 0) < limit) return
-    throw new TooMany(`This ${noun} has ${limit} requests open: close streams that nobody reads`, {
+    throw new TooMany(`This ${noun} has ${limit} requests open`, {
       limit,
       resetMs: 1000,
       retryable: true,

@@ -4,7 +4,7 @@ import { newId } from '../wire/id.ts'
 import type { Key } from '../wire/key.ts'
 import { isoDate } from '../wire/message.ts'
 import { pageOf } from './page.ts'
-import { keys } from './schema.ts'
+import { keys, spending } from './schema.ts'
 import type { Db } from './db.ts'
 import type { Keys } from './store.ts'
 
@@ -34,6 +34,11 @@ export const keyQueries = (db: Db): Keys => {
     .where(and(eq(keys.id, sql.placeholder('id')), valid))
     .prepare()
   const any = orm.select({ seq: keys.seq }).from(keys).limit(1).prepare()
+  const spent = orm
+    .select({ tokens: spending.tokens })
+    .from(spending)
+    .where(and(eq(spending.key, sql.placeholder('key')), eq(spending.day, sql.placeholder('day'))))
+    .prepare()
   return {
     async createKey(tenant, hash, create) {
       const { name, scope, expires_at: expires, requests_per_minute: requests, tokens_per_day: tokens } = create
@@ -80,6 +85,9 @@ export const keyQueries = (db: Db): Keys => {
     },
     async useKey(id, at) {
       await write(() => orm.update(keys).set({ lastUsedAt: at }).where(eq(keys.id, id)).run())
+    },
+    async tokensSpent(key, day) {
+      return spent.get({ key, day })?.tokens ?? 0
     },
   }
 }

@@ -6,6 +6,7 @@ import { approvalQueries } from './approvals.ts'
 import { busyCheck } from './busy.ts'
 import { appendTo } from './frames.ts'
 import { insertMessages } from './messages.ts'
+import { charger } from './spending.ts'
 import { pageOf } from './page.ts'
 import { showRun } from './run-state.ts'
 import { agents, approvals, busy, groups, messages, requestKeys, runs, segments, steps } from './schema.ts'
@@ -71,6 +72,10 @@ export const runQueries = (db: Db): Runs => {
       .values(targets.map((target) => ({ target, runId })))
       .run()
   }
+  const charge = charger(db)
+  const countOpen = raw.prepare<[string], { total: number; own: number }>(
+    `SELECT count(*) AS total, coalesce(sum(tenant = ?), 0) AS own FROM runs WHERE status IN ('created', 'running')`,
+  )
   const forgetCrashes = orm
     .update(runs)
     .set({ crashes: 0 })
@@ -129,6 +134,9 @@ export const runQueries = (db: Db): Runs => {
           .run(),
       )
     },
+    async countOpenRuns(tenant) {
+      return countOpen.get(tenant)!
+    },
     async findRun(tenant, id) {
       return find(tenant, id)
     },
@@ -185,10 +193,11 @@ export const runQueries = (db: Db): Runs => {
           .update(runs)
           .set({ ...end, epoch: null, begun: sql`coalesce(begun, ${nextBegun})` })
           .where(and(eq(runs.id, runId), inArray(runs.status, open)))
-          .returning({ tenant: runs.tenant, agentId: runs.agentId })
+          .returning({ tenant: runs.tenant, agentId: runs.agentId, payer: runs.payer })
           .get()
         if (!ended) return false
         rememberRun(ended.agentId, end)
+        if (ended.payer !== null) charge(ended.payer, runId, end.completedAt)
         orm.insert(segments).values(last).run()
         orm.delete(busy).where(eq(busy.runId, runId)).run()
         insertMessages(db, ended.tenant, unsaid, false)
@@ -201,7 +210,7 @@ export const runQueries = (db: Db): Runs => {
           for (const run of after.runs) {
             orm
               .insert(runs)
-              .values({ ...run, tenant: ended.tenant, status: 'created' })
+              .values({ ...run, tenant: ended.tenant, payer: ended.payer, status: 'created' })
               .run()
           }
         }

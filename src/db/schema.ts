@@ -319,7 +319,7 @@ export const runs = table(
     index('runs_begun').on(t.begun),
     index('runs_group_begun').on(t.groupId, t.begun),
     index('runs_open')
-      .on(t.status)
+      .on(t.status, t.tenant)
       .where(sql`status in ('created', 'running')`),
   ],
 )

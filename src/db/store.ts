@@ -79,6 +79,8 @@ export interface Keys {
   validKey(by: { hash: string } | { id: string }): Promise<KeyRow | undefined>
   /** Notes that it was used. */
   useKey(id: string, at: number): Promise<void>
+  /** What the runs that it pays for have spent; each counts on the day on which it ends. @param day since 1970, UTC */
+  tokensSpent(id: string, day: number): Promise<number>
 }
 
 /** A new agent's request with everything decided that the store cannot know. */
@@ -399,6 +401,8 @@ export interface RunRow {
   error: RunError | null
   /** How often a process died over the step that it is at. */
   crashes: number
+  /** The key that pays for its tokens. */
+  payer: string | null
   createdAt: number
 }
 
@@ -420,6 +424,8 @@ export interface NewRun {
   background: boolean
   runType: string
   admission: Admission
+  /** The key that pays for its tokens, if any. For what a run leaves to be done the same key pays. */
+  payer?: string | null
   createdAt: number
 }
 
@@ -535,6 +541,8 @@ export interface Runs {
   runOfKey(tenant: string, key: Pick<RequestKey, 'target' | 'key'>): Promise<{ runId: string; hash: string } | undefined>
   /** Takes back what a run that has ended brought into its agents' histories; its stream and its steps stay. */
   withdrawMessages(tenant: string, runId: string): Promise<void>
+  /** Runs that have not ended. */
+  countOpenRuns(tenant: string): Promise<{ total: number; own: number }>
   findRun(tenant: string, id: string): Promise<RunRow>
   showRun(tenant: string, id: string): Promise<Run>
   listRuns(tenant: string, query: ListRunsQuery): Promise<Run[]>

@@ -7,9 +7,11 @@ import type { Runs } from './run.ts'
 /** How one agent talks to another without a group: a run of the other's own (groups.md §3.6.6). */
 export const sendBetween =
   (runs: () => Runs, store: Store): SendToAgent =>
-  async (tenant, from, toAgentId, text, { wait, signal, key }) => {
+  async (tenant, from, toAgentId, text, { wait, signal, key, payer }) => {
+    // Paid by the key that the asking run was admitted with: its budget let that in, and so all that comes of it.
+    const sender = { tenant, key: payer === null ? null : { id: payer, name: payer, tokensPerDay: Infinity } }
     const message = { role: 'system', content: text, name: from.name, sender_id: from.id }
-    const run = await runs().sendToAgent(tenant, toAgentId, SendRequest.parse({ messages: [message] }), key)
+    const run = await runs().sendToAgent(sender, toAgentId, SendRequest.parse({ messages: [message] }), key)
     if (!wait) return { runId: run.id, said: [] }
     await endOf(runs().ended(run.id), signal)
     const { error } = await store.findRun(tenant, run.id)

@@ -35,7 +35,7 @@ export async function runCalls(
   scene: Scene,
   { agent, stepId, calls, lent, rules, history }: RunCallsOptions,
 ): Promise<Results> {
-  const { store, tenant, signal, tools: source } = scene
+  const { store, tenant, payer, signal, tools: source } = scene
   const lentOf = (call: CallPart) => lent.find(({ spec }) => spec.name === call.name)
   const own = calls.filter((call) => !lentOf(call))
   const repeated = repeats(history, own)
@@ -46,7 +46,7 @@ export async function runCalls(
   const done = new Map<Call, Executed>()
   const results: Results = { parts: [], returned: [], badPrefill: false, lentEnds: false }
   try {
-    const context = { store, tenant, agent, signal }
+    const context = { store, tenant, payer, agent, signal }
     await executeCalls({ calls: asked, tools: agent.tools, source, context, stepId, done: (call, it) => done.set(call, it) })
   } catch (error) {
     if (!(error instanceof Cancelled)) throw error

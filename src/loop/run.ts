@@ -32,12 +32,13 @@ import {
 import { cancelled, endRun, execute, type ExecutionOptions, failed } from './execution.ts'
 import type { ResolveImages } from './images.ts'
 import { inputRows } from './inputs.ts'
+import { bounded, type RequestLimits, refuseRun, type RunLimits, type Sender } from './limits.ts'
 import { Line } from './line.ts'
 import { denyAll, pendingOf } from './pending.ts'
 import { requestKey } from './request-key.ts'
 import type { RunWatcher } from './watcher.ts'
 
-export interface RunsOptions {
+export interface RunsOptions extends RunLimits {
   store: Store
   log: RunLog
   providers: Providers
@@ -52,6 +53,7 @@ export interface RunsOptions {
   stepRetries: number
   /** How many requests may wait for a target. */
   queueLimit: number
+  limits: RequestLimits
 }
 
 type Key = ReturnType<typeof requestKey>
@@ -86,22 +88,26 @@ export class Runs {
    * @returns the run that it has become, or that the same request became before
    * @throws {NotFound} {RunBusy} {InvalidArgument} …: whatever can be refused is refused here, before a head is sent
    */
-  async sendToGroup(tenant: string, groupId: string, request: SendRequest, key?: string): Promise<RunRow> {
-    const { store } = this.#options
+  async sendToGroup(sender: Sender, groupId: string, asked: SendRequest, key?: string): Promise<RunRow> {
+    const { store, limits } = this.#options
+    const { tenant } = sender
+    const request = bounded(limits, asked)
     return await this.#once(tenant, requestKey(groupId, request, key), async (once) => {
       const group = await store.findGroup(tenant, groupId)
-      if (isAnswer(request)) return await this.#answer(tenant, { group: groupId }, request, once)
-      return await this.#meet(await askGroup(store, tenant, group, request), once)
+      if (isAnswer(request)) return await this.#answer(sender, { group: groupId }, request, once)
+      return await this.#meet(sender, await askGroup(store, tenant, group, request), once)
     })
   }
 
   /** @throws as sendToGroup */
-  async sendToAgent(tenant: string, agentId: string, request: SendRequest, key?: string): Promise<RunRow> {
-    const { store } = this.#options
+  async sendToAgent(sender: Sender, agentId: string, asked: SendRequest, key?: string): Promise<RunRow> {
+    const { store, limits } = this.#options
+    const { tenant } = sender
+    const request = bounded(limits, asked)
     return await this.#once(tenant, requestKey(agentId, request, key), async (once) => {
-      if (!isAnswer(request)) return await this.#meet(await askAgent(store, tenant, agentId, request), once)
+      if (!isAnswer(request)) return await this.#meet(sender, await askAgent(store, tenant, agentId, request), once)
       await store.findAgent(tenant, agentId)
-      return await this.#answer(tenant, { agent: agentId }, request, once)
+      return await this.#answer(sender, { agent: agentId }, request, once)
     })
   }
 
@@ -212,14 +218,15 @@ export class Runs {
   }
 
   /** The answers to calls that wait: the run that paused is taken up by a new one; given again, they lead to the same run. */
-  async #answer(tenant: string, of: { group: string } | { agent: string }, request: SendRequest, key: Key): Promise<RunRow> {
+  async #answer(sender: Sender, of: { group: string } | { agent: string }, request: SendRequest, key: Key): Promise<RunRow> {
     const { store } = this.#options
+    const { tenant } = sender
     try {
       const [first] = await pendingOf(store, tenant, of)
       if (!first) throw new InvalidArgument('INVALID_ARGUMENT: No tool call is currently awaiting approval')
       // All that waits in a run is answered together, though it was asked by several members.
       const together = await store.pendingApprovals(tenant, { run: first.runId })
-      return await this.#admit(answerTo(together, await store.findRun(tenant, first.runId), request), key)
+      return await this.#admit(sender, answerTo(together, await store.findRun(tenant, first.runId), request), key)
     } catch (error) {
       if (!(error instanceof InvalidArgument || error instanceof Conflict || error instanceof RunBusy)) throw error
       const before = await store.answeredBy(tenant, of, answeredIds(request))
@@ -229,7 +236,7 @@ export class Runs {
   }
 
   /** Admits a request as it asked for, should its target be busy (design §5 row 10). */
-  async #meet(asked: Asked, key: Key): Promise<RunRow> {
+  async #meet(sender: Sender, asked: Asked, key: Key): Promise<RunRow> {
     const { on_busy: onBusy } = asked.admission.request
     if (onBusy === 'interrupt' || onBusy === 'rollback') {
       const { store } = this.#options
@@ -238,7 +245,7 @@ export class Runs {
         if (onBusy === 'rollback') await store.withdrawMessages(asked.tenant, id)
       }
     }
-    return await this.#admit(asked, key, onBusy !== 'reject')
+    return await this.#admit(sender, asked, key, onBusy !== 'reject')
   }
 
   /** The runs of this tenant that keep one of `targets`: they work, wait for an answer or, unless told otherwise, stand in line. */
@@ -254,7 +261,7 @@ export class Runs {
   }
 
   /** @param patient waits in line where it cannot begin at once */
-  async #admit(asked: Asked, key: Key, patient = false): Promise<RunRow> {
+  async #admit(sender: Sender, asked: Asked, key: Key, patient = false): Promise<RunRow> {
     const { store, log, providers, resolveImages } = this.#options
     const { tenant, groupId, agentId, answering } = asked
     const inputs = await resolveImages(asked.inputs)
@@ -264,13 +271,14 @@ export class Runs {
     const run = { id: newId('run'), agentId, groupId, createdAt: Date.now() }
     const { background, streaming } = admission.request
     const runType = streaming ? 'send_message_streaming' : 'send_message'
-    const made: NewRun = { ...run, admission, background, runType }
+    const made: NewRun = { ...run, admission, background, runType, payer: sender.key?.id ?? null }
     const rows = inputs.flatMap((input) => inputRows(run, input, hearersOf(asked)))
     let waits = false
     await log.begin([ping(run.id)], async (frames) => {
       // Here nothing else is stored between the look and the admission, and nobody has begun to drain.
       if (this.#closing) throw new ShuttingDown()
       await this.#refuseRepeated(tenant, key)
+      await refuseRun(store, sender, this.#options)
       try {
         if (answering.length === 0) {
           this.#line.refuse(targets)

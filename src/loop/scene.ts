@@ -9,6 +9,8 @@ export interface Scene {
   tenant: string
   runId: string
   groupId: string | null
+  /** The key that pays for its tokens. */
+  payer: string | null
   admission: Admission
   store: Store
   providers: Providers

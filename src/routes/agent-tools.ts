@@ -74,7 +74,7 @@ export const agentToolRoutes = ({ store, tools }: Pick<Services, 'store'> & { to
         const agent = await store.findAgent(tenant, agent_id)
         const tool = agent.tools.find(({ name }) => name === tool_name)
         if (!tool) throw new NotFound('tool of this agent', tool_name)
-        const call = { store, tenant, agent, signal: c.req.raw.signal, callKey: newId('call') }
+        const call = { store, tenant, payer: c.var.key?.id ?? null, agent, signal: c.req.raw.signal, callKey: newId('call') }
         const { status, text, stdout, stderr } = await tried(tools.run(tool, c.req.valid('json').args, call))
         const failed = status === 'error'
         return c.json({

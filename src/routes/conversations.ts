@@ -35,7 +35,7 @@ export const conversationRoutes = (services: Services) => {
       async (c) => {
         const { agent_id, ...request } = c.req.valid('json')
         const agent = agentOf(c.req.valid('param').conversation_id, agent_id, 'body')
-        const run = await runs.sendToAgent(c.var.tenant, agent, request, c.req.header('idempotency-key'))
+        const run = await runs.sendToAgent(c.var, agent, request, c.req.header('idempotency-key'))
         return request.streaming
           ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
           : await answerWhole(c, services, run)

@@ -26,12 +26,7 @@ export const groupMessageRoutes = (services: Services) => {
       validate('json', SendRequest),
       async (c) => {
         const request = c.req.valid('json')
-        const run = await runs.sendToGroup(
-          c.var.tenant,
-          c.req.valid('param').group_id,
-          request,
-          c.req.header('idempotency-key'),
-        )
+        const run = await runs.sendToGroup(c.var, c.req.valid('param').group_id, request, c.req.header('idempotency-key'))
         return request.streaming
           ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
           : await answerWhole(c, services, run)
@@ -45,7 +40,7 @@ export const groupMessageRoutes = (services: Services) => {
       async (c) => {
         const request = c.req.valid('json')
         const key = c.req.header('idempotency-key')
-        const run = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, { ...request, streaming: true }, key)
+        const run = await runs.sendToGroup(c.var, c.req.valid('param').group_id, { ...request, streaming: true }, key)
         return answerEvents(c, services, run, { after: 0, pings: request.include_pings })
       },
     )
@@ -56,7 +51,7 @@ export const groupMessageRoutes = (services: Services) => {
       validate('json', SendAsyncRequest),
       async (c) => {
         const key = c.req.header('idempotency-key')
-        const { id } = await runs.sendToGroup(c.var.tenant, c.req.valid('param').group_id, c.req.valid('json'), key)
+        const { id } = await runs.sendToGroup(c.var, c.req.valid('param').group_id, c.req.valid('json'), key)
         return c.json(await store.showRun(c.var.tenant, id))
       },
     )

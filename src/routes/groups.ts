@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import { refuseGroup } from '../loop/limits.ts'
 import type { Caller, Services } from '../services.ts'
 import { Group, GroupCreate, GroupUpdate, ListGroupsQuery } from '../wire/group.ts'
 import { BlockId, GroupId } from '../wire/id.ts'
@@ -12,9 +13,10 @@ const OfGroup = z.object({ group_id: GroupId })
 const OfBlock = z.object({ group_id: GroupId, block_id: BlockId })
 
 /** `/v1/groups` without their messages (groups.md §2). */
-export const groupRoutes = ({ store }: Services) =>
+export const groupRoutes = ({ store, config }: Services) =>
   new Hono<Caller>({ strict: false })
     .post('/', answers('Make a group', Group, { body: examples.createGroup }), validate('json', GroupCreate), async (c) => {
+      refuseGroup(config.limits, c.req.valid('json'))
       return c.json((await store.createGroup(c.var.tenant, c.req.valid('json'))) satisfies Group)
     })
     .get('/', answers('List groups', z.array(Group)), validate('query', ListGroupsQuery), async (c) => {
@@ -31,6 +33,7 @@ export const groupRoutes = ({ store }: Services) =>
       validate('json', GroupUpdate),
       async (c) => {
         const { group_id } = c.req.valid('param')
+        refuseGroup(config.limits, c.req.valid('json'))
         return c.json((await store.updateGroup(c.var.tenant, group_id, c.req.valid('json'))) satisfies Group)
       },
     )

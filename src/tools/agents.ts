@@ -12,6 +12,7 @@ export interface SendOptions {
   signal: AbortSignal
   /** The same for every try of the same message. */
   key: string
+  payer: string | null
 }
 
 /**
@@ -46,7 +47,7 @@ export function agentTools(send: SendToAgent, { retryMs = 100 } = {}): BuiltinTo
   const waits = new Waits()
 
   async function deliver(to: string, text: string, wait: boolean, key: string, context: ToolCallContext) {
-    const { tenant, agent, signal } = context
+    const { tenant, agent, signal, payer = null } = context
     if (to === agent.id) throw new ToolError('An agent cannot send a message to itself')
     const links = chain.getStore() ?? 0
     if (links >= MAX_CHAIN)
@@ -57,7 +58,7 @@ export function agentTools(send: SendToAgent, { retryMs = 100 } = {}): BuiltinTo
         signal.throwIfAborted()
         waitFor(waiting, to, wait ? [to] : [])
         try {
-          return await chain.run(links + 1, () => send(tenant, agent, to, text, { wait, signal, key }))
+          return await chain.run(links + 1, () => send(tenant, agent, to, text, { wait, signal, key, payer }))
         } catch (error) {
           if (!(error instanceof RunBusy)) throw error instanceof Refusal ? new ToolError(error.message) : error
           waitFor(waiting, to, await heldBy(error, context))

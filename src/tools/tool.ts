@@ -24,6 +24,8 @@ export interface BuiltinTool {
 export interface ToolCallContext {
   store: Store
   tenant: string
+  /** The key that pays for what comes of it, if any. */
+  payer?: string | null
   agent: AgentState
   /** Aborts when the run is cancelled, or the call takes too long. */
   signal: AbortSignal

@@ -69,13 +69,15 @@ export const ClientTool = z.object({
 })
 export type ClientTool = z.infer<typeof ClientTool>
 
+export const DEFAULT_MAX_STEPS = 50
+
 /** What a request may say beside its input (streaming.md §2.1). */
 const Options = z.object({
   streaming: z.boolean().default(false),
   stream_tokens: z.boolean().default(false),
   include_pings: z.boolean().default(true),
   background: z.boolean().default(false),
-  max_steps: z.int().min(1).default(50).describe('A bound on the model calls of the whole request'),
+  max_steps: z.int().min(1).default(DEFAULT_MAX_STEPS).describe('A bound on the model calls of the whole request'),
   include_return_message_types: MessageTypes,
   client_tools: z.array(ClientTool).max(1000).nullish(),
   client_skills: z

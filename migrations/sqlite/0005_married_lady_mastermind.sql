@@ -1,0 +1,2 @@
+DROP INDEX `runs_open`;--> statement-breakpoint
+CREATE INDEX `runs_open` ON `runs` (`status`,`tenant`) WHERE status in ('created', 'running');
