@@ -61,7 +61,7 @@ export function hideInLogs(values: string[]): void {
 /** Also what looks like a key on its way, though nobody named it. */
 function withoutSecrets(line: string): string {
   for (const secret of secrets) line = line.replaceAll(secret, HIDDEN)
-  return line.replaceAll(/\b(Bearer|Basic) +[\w.~+/=-]{6,}/gi, `$1 ${HIDDEN}`)
+  return line.replaceAll(/\b(Bearer|Basic) +[\w.~+/=-]{6,}/gi, `$1 ${HIDDEN}`).replaceAll(/\brt-[\w-]{43}/g, HIDDEN)
 }
 
 function plainError(error: unknown, depth = 0): unknown {

@@ -9,5 +9,6 @@ export const commands: Record<string, () => Promise<{ command: Command }>> = {
   groups: () => import('./groups.ts'),
   apply: () => import('./apply.ts'),
   export: () => import('./export.ts'),
+  keys: () => import('./keys.ts'),
   backup: () => import('./backup.ts'),
 }
