@@ -10,18 +10,18 @@ import { startServer } from '../support/server.ts'
 
 const root = new URL('../../', import.meta.url).pathname
 
-/** The README's own manager, as it stands there. */
-async function fromReadme(): Promise<{ source: string; debate: Manager }> {
+/** The manager in docs/managers.md, as it stands there. */
+async function fromDocs(): Promise<{ source: string; debate: Manager }> {
   const [, source] = /```ts\n(\/\/ src\/loop\/managers\/debate\.ts\n.*?)```/s.exec(
-    readFileSync(join(root, 'README.md'), 'utf8'),
+    readFileSync(join(root, 'docs/managers.md'), 'utf8'),
   )!
   const file = join(mkdtempSync(join(tmpdir(), 'roundtable-')), 'debate.ts')
   writeFileSync(file, source!.replaceAll("'./manager.ts'", `'${join(root, 'src/loop/managers/manager.ts')}'`))
   return { source: source!, debate: ((await import(/* @vite-ignore */ file)) as { debate: Manager }).debate }
 }
 
-test('the manager in the README is short, and runs a conversation as it says', async () => {
-  const { source, debate } = await fromReadme()
+test('the manager in the docs is short, and runs a conversation as it says', async () => {
+  const { source, debate } = await fromDocs()
   expect(source.split('\n').length).toBeLessThan(40)
   const own = managers.round_robin
   managers.round_robin = debate
