@@ -1,7 +1,8 @@
 import type { ListToolsResult, MCPClient, MCPClientConfig, MCPTransport } from '@ai-sdk/mcp'
+import { z } from 'zod'
 import type { McpServerSettings } from '../config.ts'
 import { StdioTransport } from './mcp-stdio.ts'
-import { ToolError } from './tool.ts'
+import { ToolError, type ToolCallContext } from './tool.ts'
 
 export type ListedTool = ListToolsResult['tools'][number]
 
@@ -11,6 +12,16 @@ export interface McpServerOptions {
   /** What it lists, each time it has been connected to. */
   told: (tools: ListedTool[]) => Promise<void>
 }
+
+export type CallOptions = Pick<ToolCallContext, 'signal' | 'callKey'>
+
+interface Output {
+  text: string
+  isError: boolean
+}
+
+/** Where in `_meta` of a call its key is. */
+export const CALL_KEY = 'roundtable/call-key'
 
 const CONNECT_MS = 10_000
 /** How long a server may take to say goodbye. */
@@ -42,11 +53,12 @@ export class McpServer {
 
   /**
    * Calls a tool. When the connection turns out to be lost, it is made again, once, and so is the call, unless the server may
-   * have begun with it and does not say that twice is as good as once.
+   * have begun with it and does not say that twice is as good as once. A server can tell a repeat by `_meta`, which holds the
+   * call's key: the same for every try, also after a crash (faults.md F5).
    *
    * @throws {ToolError}; the signal's reason
    */
-  async call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<{ text: string; isError: boolean }> {
+  async call(name: string, args: Record<string, unknown>, { signal, callKey }: CallOptions): Promise<Output> {
     for (let attempt = 1; ; attempt++) {
       const connection = this.connect()
       const client = await unlessAborted(connection, signal).catch((error: unknown) => {
@@ -55,7 +67,7 @@ export class McpServer {
       })
       try {
         const options = { signal, timeout: this.#options.callMs }
-        return read(await client.callTool({ name, arguments: args, options }))
+        return read(await callTool(client, { name, arguments: args, _meta: { [CALL_KEY]: callKey } }, options))
       } catch (error) {
         signal.throwIfAborted()
         const fate = fateOf(error)
@@ -121,6 +133,12 @@ export class McpServer {
   }
 }
 
+/** The client's own `callTool` has no place for `_meta`. */
+async function callTool(client: MCPClient, params: Record<string, unknown>, options: object): Promise<object> {
+  const { request } = client as unknown as { request: (call: object) => Promise<object> }
+  return await request.call(client, { request: { method: 'tools/call', params }, resultSchema: z.looseObject({}), options })
+}
+
 async function listTools(client: MCPClient): Promise<ListedTool[]> {
   const tools: ListedTool[] = []
   let cursor: string | undefined
@@ -172,7 +190,7 @@ function fateOf(error: unknown): Fate {
 }
 
 /** The text of the parts that have one; the others in a word. */
-function read(result: object): { text: string; isError: boolean } {
+function read(result: object): Output {
   const { content, structuredContent, isError } = result as {
     content?: unknown
     structuredContent?: unknown

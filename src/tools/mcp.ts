@@ -57,11 +57,11 @@ export class McpTools implements ToolSource {
     moment.abort()
   }
 
-  async run({ metadata_: metadata }: Tool, args: Record<string, unknown>, { signal }: ToolCallContext): Promise<ToolOutput> {
+  async run({ metadata_: metadata }: Tool, args: Record<string, unknown>, call: ToolCallContext): Promise<ToolOutput> {
     const origin = Origin.safeParse(metadata).data?.mcp
     const server = origin && this.#servers.get(origin.server_name)
     if (!server) throw new ToolError(`The MCP server ${origin?.server_name ?? ''} of this tool is not set up any more`)
-    const { text, isError } = await server.call(origin.tool_name, args, signal)
+    const { text, isError } = await server.call(origin.tool_name, args, call)
     if (isError) throw new ToolError(text)
     return { text }
   }

@@ -55,12 +55,12 @@ async function start(servers: McpServerSettings[], { listed = 0, callMs = 20_000
     said,
     tool,
     async call(name, args = {}, signal = never) {
-      return (await mcp.run(await tool(name), args, { signal } as ToolCallContext)).text
+      return (await mcp.run(await tool(name), args, { signal, callKey: 'step-1/call_1' } as ToolCallContext)).text
     },
   }
 }
 
-/** A server on stdio, as a script that has `answer(id, result)` and defines `tools` and `call(id, name, args)`. */
+/** A server on stdio, as a script that has `answer(id, result)` and defines `tools` and `call(id, name, args, meta)`. */
 const scripted = (name: string, script: string) =>
   stdio(name, [
     '-e',
@@ -71,7 +71,7 @@ const scripted = (name: string, script: string) =>
        const { id, method, params } = JSON.parse(line)
        if (method === 'initialize') answer(id, { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 's', version: '1' } })
        if (method === 'tools/list') answer(id, { tools })
-       if (method === 'tools/call') call(id, params.name, params.arguments)
+       if (method === 'tools/call') call(id, params.name, params.arguments, params._meta)
      }).on('close', () => process.exit())
      const text = (id, text) => answer(id, { content: [{ type: 'text', text }] })`,
   ])
@@ -110,6 +110,12 @@ test('the tools of a server are stored and called', async () => {
   expect(await call('get-resource-links')).toContain('[resource_link text/plain demo://')
   expect(JSON.parse(await call('get-env'))).toEqual({ ONLY: 'this' })
   await expect(call('get-sum', { a: 'x' })).rejects.toThrow(ToolError)
+})
+
+test('a call brings its key, so that a server can tell a repeat', async () => {
+  const script = `const tools = [tool('book')]; const call = (id, name, args, meta) => text(id, JSON.stringify(meta))`
+  const { call } = await start([scripted('counts', script)], { listed: 1 })
+  expect(JSON.parse(await call('book'))).toEqual({ 'roundtable/call-key': 'step-1/call_1' })
 })
 
 test('a server over HTTP is the same, and one that was started anew is connected to again', async () => {
