@@ -8,7 +8,7 @@ import { listening } from './auth/connections.ts'
 import { Tickets } from './auth/tickets.ts'
 import type { Config } from './config.ts'
 import { openSqlite, openWhenFree } from './db/sqlite.ts'
-import { DEFAULT_TENANT, type Keys } from './db/store.ts'
+import { DEFAULT_TENANT, type Keys, type Store } from './db/store.ts'
 import { seedDemo } from './demo.ts'
 import { createProviders } from './llm/index.ts'
 import { createEmbedding } from './llm/embed.ts'
@@ -51,10 +51,14 @@ const GRACE_MS = 250
  * Store → what an earlier process left open is ended → app → listening.
  *
  * @param migrations the folder of the generated migrations
+ * @param open how the store is opened
  */
-export async function startServer(config: Config, migrations: string): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  migrations: string,
+  open: (url: string, migrations: string) => Store | Promise<Store> = config.standby ? openWhenFree : openSqlite,
+): Promise<RunningServer> {
   hideInLogs(config.secrets)
-  const open = config.standby ? openWhenFree : openSqlite
   const store = await open(config.databaseUrl, migrations)
   await refuseOpenDoor(config, store).catch(async (error: unknown) => {
     await store.close()
