@@ -10,7 +10,7 @@ import { frameQueries } from './frames.ts'
 import { groupRunQueries } from './group-runs.ts'
 import { groupQueries } from './groups.ts'
 import { keyQueries } from './keys.ts'
-import { takeLease } from './lease.ts'
+import { type Lease, takeLease } from './lease.ts'
 import { memoryQueries } from './memory.ts'
 import { messageQueries } from './messages.ts'
 import { bringUp } from './migrating.ts'
@@ -38,6 +38,7 @@ const UPKEEP_MS = 1000
 export function openSqlite(url: string, migrations: string, options?: WriterOptions): Store {
   const path = url.replace(/^file:/, '')
   const { raw, owner } = openFile(path)
+  let lease: Lease
   try {
     raw.pragma('synchronous = NORMAL')
     raw.pragma('foreign_keys = ON')
@@ -45,12 +46,12 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
     raw.pragma('temp_store = MEMORY')
     bringUp(path, raw, migrations)
     nameFile(raw)
+    lease = takeLease(raw)
   } catch (error) {
     raw.close()
     owner?.close()
     throw explained(path, error)
   }
-  const lease = takeLease(raw)
   const writer = new Writer(raw, path, lease.check, options)
   const upkeep = setInterval(() => writer.upkeep(), UPKEEP_MS).unref()
   const db: Db = { orm: drizzle(rememberingStatements(raw)), raw, epoch: lease.epoch, write: writer.write }
@@ -81,9 +82,14 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
     failed: writer.failed,
     async close() {
       clearInterval(upkeep)
-      if (!writer.trouble) {
-        lease.release()
-        raw.pragma('optimize')
+      try {
+        if (!writer.failed.aborted) {
+          lease.release()
+          raw.pragma('optimize')
+        }
+      } catch (error) {
+        // On a full disk: the next process finds it as after a crash.
+        writer.judge(error)
       }
       raw.close()
       owner?.close()

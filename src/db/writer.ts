@@ -61,11 +61,6 @@ export class Writer {
     return this.#failure.signal
   }
 
-  /** What keeps it from writing, as far as is known. */
-  get trouble(): StorageTrouble['kind'] | undefined {
-    return this.#trouble?.kind
-  }
-
   get walBytes(): number {
     return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0
   }

@@ -72,7 +72,8 @@ export async function execute(run: RunRow, options: ExecutionOptions, signal: Ab
     }
     ending = item.value
   } catch (error) {
-    if (error instanceof Suspended) return
+    // Or what a full disk has kept until then from being stored.
+    if (signal.reason instanceof Suspended) return
     ending = error instanceof Cancelled ? cancelled : failed(error)
   }
   timing.durationMs = performance.now() - startedAt

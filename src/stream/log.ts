@@ -154,9 +154,9 @@ export class RunLog {
     })
   }
 
-  /** Resolves when all that was appended so far is committed. */
+  /** Resolves when all that was appended so far is committed, or given up. */
   async settled(): Promise<void> {
-    await this.#flushing
+    await this.#flushing?.catch(() => {})
   }
 
   /** A page of what is committed above `after`, or undefined when that is nothing yet. */

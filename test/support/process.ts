@@ -23,6 +23,8 @@ export interface LaunchOptions {
   node?: string
   /** What it runs; the source by default. */
   entry?: string
+  /** A command that becomes the server after it has set something, e.g. `['setpriv', '--reuid=65534']`. */
+  under?: string[]
 }
 
 /** The server as a process of its own, from its first moment. */
@@ -49,9 +51,10 @@ export interface ServerProcess extends Launched {
  */
 export function launch(
   settings: Record<string, string>,
-  { node = process.execPath, entry = sourceEntry }: LaunchOptions = {},
+  { node = process.execPath, entry = sourceEntry, under = [] }: LaunchOptions = {},
 ): Launched {
-  const child = spawn(node, [entry], {
+  const [command, ...args] = [...under, node, entry]
+  const child = spawn(command, args, {
     cwd: tempFolder(),
     env: { PORT: '0', ROUNDTABLE_DEMO: 'false', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
