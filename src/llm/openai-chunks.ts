@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { EventReader } from './answer.ts'
-import { fromErrorObject, ProviderError, type Origin } from './errors.ts'
+import { fromErrorObject, isRecord, ProviderError, type Origin } from './errors.ts'
 import type { Delta, FinishReason, ModelUsage } from './provider.ts'
 import { isSilent, noUsage } from './usage.ts'
 
-/** The part of a chat completion chunk that we read; anything may be missing or null. */
+/** The part of a chat completion chunk that we read; anything may be missing, or be something else. */
 interface Chunk {
   error?: unknown
   choices?: { index?: number; delta?: Fragment | null; message?: Fragment | null; finish_reason?: string | null }[] | null
@@ -12,27 +12,22 @@ interface Chunk {
 }
 
 interface Fragment {
-  content?: string | { text?: string }[] | null
-  refusal?: string | null
-  reasoning_content?: string | null
-  reasoning?: string | null
-  tool_calls?: CallFragment[] | null
-}
-
-interface CallFragment {
-  index?: number | null
-  id?: string | null
-  function?: { name?: string | null; arguments?: string | object | null } | null
+  /** A text, or parts that have one. */
+  content?: unknown
+  refusal?: unknown
+  reasoning_content?: unknown
+  reasoning?: unknown
+  tool_calls?: unknown
 }
 
 interface Usage {
-  prompt_tokens?: number | null
-  completion_tokens?: number | null
-  total_tokens?: number | null
-  prompt_tokens_details?: { cached_tokens?: number | null } | null
-  completion_tokens_details?: { reasoning_tokens?: number | null } | null
+  prompt_tokens?: unknown
+  completion_tokens?: unknown
+  total_tokens?: unknown
+  prompt_tokens_details?: { cached_tokens?: unknown } | null
+  completion_tokens_details?: { reasoning_tokens?: unknown } | null
   /** DeepSeek's name for cached tokens. */
-  prompt_cache_hit_tokens?: number | null
+  prompt_cache_hit_tokens?: unknown
 }
 
 interface Call {
@@ -40,7 +35,7 @@ interface Call {
   name: string
   /** What came before the name did. */
   held: string
-  index: number | undefined
+  index: unknown
 }
 
 /** The chunks of one chat completion, as OpenAI writes them and as the many who copy it do. */
@@ -81,7 +76,7 @@ export class ChatChunks implements EventReader {
     }
     const fragment = choice.delta ?? choice.message
     if (fragment) this.#readFragment(fragment, into)
-    if (choice.finish_reason) this.#reason = reasons[choice.finish_reason] ?? 'other'
+    if (choice.finish_reason) this.#reason = reasons.get(choice.finish_reason) ?? 'other'
   }
 
   end(into: Delta[]): void {
@@ -108,12 +103,14 @@ export class ChatChunks implements EventReader {
   #readFragment(fragment: Fragment, into: Delta[]): void {
     this.#push('reasoning', fragment.reasoning_content ?? fragment.reasoning, into)
     const { content } = fragment
-    this.#push('text', Array.isArray(content) ? content.map((part) => part.text ?? '').join('') : content, into)
+    if (Array.isArray(content)) for (const part of content) this.#push('text', isRecord(part) ? part['text'] : part, into)
+    else this.#push('text', content, into)
     this.#push('text', fragment.refusal, into)
-    if (Array.isArray(fragment.tool_calls)) for (const call of fragment.tool_calls) this.#readCall(call, into)
+    if (Array.isArray(fragment.tool_calls))
+      for (const call of fragment.tool_calls) if (isRecord(call)) this.#readCall(call, into)
   }
 
-  #push(type: 'text' | 'reasoning', text: string | null | undefined, into: Delta[]): void {
+  #push(type: 'text' | 'reasoning', text: unknown, into: Delta[]): void {
     if (typeof text !== 'string' || text === '') return
     this.#said = true
     const last = into.at(-1)
@@ -121,8 +118,9 @@ export class ChatChunks implements EventReader {
     else into.push({ type, text })
   }
 
-  #readCall({ index, id, function: given }: CallFragment, into: Delta[]): void {
-    const name = given?.name ?? ''
+  #readCall({ index, id: givenId, function: given }: Record<string, unknown>, into: Delta[]): void {
+    const { name: givenName, arguments: text } = isRecord(given) ? given : {}
+    const [id, name] = [asText(givenId), asText(givenName)]
     let call =
       index == null
         ? id
@@ -131,11 +129,10 @@ export class ChatChunks implements EventReader {
         : this.#calls.findLast((known) => known.index === index)
     // Another id beside a name is another call: some number all of theirs 0.
     if (!call || (id && name && call.name && call.id !== id)) {
-      call = { id: id || `call_${randomBytes(4).toString('hex')}`, name: '', held: '', index: index ?? undefined }
+      call = { id: id || `call_${randomBytes(4).toString('hex')}`, name: '', held: '', index }
       this.#calls.push(call)
       this.#said = true
     }
-    const text = given?.arguments
     const fragment = typeof text === 'string' ? text : text ? JSON.stringify(text) : ''
     if (call.name === '') {
       if (name === '') call.held += fragment
@@ -148,23 +145,27 @@ export class ChatChunks implements EventReader {
   }
 }
 
-const reasons: Record<string, FinishReason> = {
-  stop: 'stop',
-  tool_calls: 'tool_calls',
-  function_call: 'tool_calls',
-  length: 'length',
-  content_filter: 'content_filter',
-}
+const asText = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+const reasons = new Map<unknown, FinishReason>([
+  ['stop', 'stop'],
+  ['tool_calls', 'tool_calls'],
+  ['function_call', 'tool_calls'],
+  ['length', 'length'],
+  ['content_filter', 'content_filter'],
+])
 
 function usageOf(usage: Usage): ModelUsage {
-  const promptTokens = usage.prompt_tokens ?? 0
-  const completionTokens = usage.completion_tokens ?? 0
+  const promptTokens = count(usage.prompt_tokens) ?? 0
+  const completionTokens = count(usage.completion_tokens) ?? 0
   return {
     promptTokens,
     completionTokens,
-    totalTokens: usage.total_tokens ?? promptTokens + completionTokens,
-    cachedInputTokens: usage.prompt_tokens_details?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? null,
+    totalTokens: count(usage.total_tokens) ?? promptTokens + completionTokens,
+    cachedInputTokens: count(usage.prompt_tokens_details?.cached_tokens) ?? count(usage.prompt_cache_hit_tokens),
     cacheWriteTokens: null,
-    reasoningTokens: usage.completion_tokens_details?.reasoning_tokens ?? null,
+    reasoningTokens: count(usage.completion_tokens_details?.reasoning_tokens),
   }
 }
+
+const count = (tokens: unknown): number | null => (Number.isSafeInteger(tokens) && Number(tokens) >= 0 ? Number(tokens) : null)

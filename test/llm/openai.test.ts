@@ -83,7 +83,7 @@ const whole = (id: string, index: number | undefined, args: unknown) => ({
   function: { name: 'f', arguments: args },
 })
 
-test('calls that are all number 0, without numbers, or with an object for arguments', async () => {
+test('F44 calls that are all number 0, without numbers, or with an object for arguments', async () => {
   const { llm, provider } = await openAi()
   llm.script([
     {
@@ -100,7 +100,7 @@ test('calls that are all number 0, without numbers, or with an object for argume
   ])
 })
 
-test('a code point may be cut at every byte', async () => {
+test('F40 a code point may be cut at every byte', async () => {
   const text = 'aé€😀\u2028\u0000ﷺz'
   const bytes = Buffer.from(
     sse(chunk({ content: text }), chunk({}, 'stop'), '[DONE]')
@@ -115,7 +115,7 @@ test('a code point may be cut at every byte', async () => {
   }
 })
 
-test('bytes that are no UTF-8 become replacement characters', async () => {
+test('F40 bytes that are no UTF-8 become replacement characters', async () => {
   const { llm, provider } = await openAi()
   const [head, tail] = sse(chunk({ content: 'a|b' }), chunk({}, 'stop'))
     .join('')
@@ -150,7 +150,7 @@ test.each([
     sse({ usage: null }, { choices: [] }, chunk({ content: 'x', tool_calls: null }), chunk({ content: null }, 'stop')),
   ],
   ['more after [DONE]', sse(chunk({ content: 'x' }, 'stop'), '[DONE]', 'garbage', chunk({ content: 'y' }))],
-])('a whole answer for all that: %s', async (_, raw) => {
+])('F44 a whole answer for all that: %s', async (_, raw) => {
   const { llm, provider } = await openAi()
   llm.script([{ raw }])
   const deltas = await collect(provider)
@@ -158,7 +158,7 @@ test.each([
   expect(deltas.at(-1)).toMatchObject({ type: 'finish', reason: 'stop' })
 })
 
-test('an answer in one piece, though a stream was asked for', async () => {
+test('F44 an answer in one piece, though a stream was asked for', async () => {
   const { llm, provider } = await openAi()
   llm.script([
     {
@@ -181,7 +181,7 @@ test('a refusal is text; a length and a filter end without a failure', async () 
   expect(await collect(provider)).toMatchObject([{ type: 'finish', reason: 'content_filter' }])
 })
 
-test('silence is a legitimate end after a tool result', async () => {
+test('F44 silence is a legitimate end after a tool result', async () => {
   const { llm, provider } = await openAi()
   llm.script([{ text: '' }])
   const messages = [
@@ -281,7 +281,7 @@ test('two calls use one connection, one after the other', async () => {
   expect(second!.port).toBe(first!.port)
 })
 
-test('a consumer that does not pull stops the socket, and starts it again', async () => {
+test('F41 a consumer that does not pull stops the socket, and starts it again', async () => {
   const origin = { name: 'openai', endpoint: 'http://127.0.0.1/v1' }
   const chunks = new ChatChunks(origin, { hidesReasoning: false, maySayNothing: false })
   const answer = new Answer(chunks, {
@@ -310,7 +310,7 @@ test('a consumer that does not pull stops the socket, and starts it again', asyn
   answer.close()
 })
 
-test('24 MB arrive in full', async () => {
+test('F41 24 MB arrive in full', async () => {
   const { llm, provider } = await openAi()
   const big = 'x'.repeat(60_000)
   llm.script([
