@@ -1,5 +1,5 @@
 import { InvalidArgument } from '../errors.ts'
-import { FetchFailed, type GuardedFetch } from '../llm/guarded-fetch.ts'
+import { FetchFailed, type GuardedFetch } from '../net/guarded-fetch.ts'
 import type { ContentPart, ImageContent } from '../wire/content.ts'
 import { decodeBase64, type Image, imageTypes, InvalidImage, readDataUrl, readImage } from './image-data.ts'
 

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { InvalidArgument } from '../../src/errors.ts'
-import { guardedFetch } from '../../src/llm/guarded-fetch.ts'
+import { guardedFetch } from '../../src/net/guarded-fetch.ts'
 import { imageResolver } from '../../src/loop/images.ts'
 import type { ContentPart, ImageContent } from '../../src/wire/content.ts'
 

@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { FetchFailed, guardedFetch, type GuardedFetchOptions } from '../../src/llm/guarded-fetch.ts'
-import { isPublicAddress, isPublicHost } from '../../src/llm/public-address.ts'
+import { FetchFailed, guardedFetch, type GuardedFetchOptions } from '../../src/net/guarded-fetch.ts'
+import { isPublicAddress, isPublicHost } from '../../src/net/public-address.ts'
 
 const types = ['image/png']
 
@@ -89,7 +89,7 @@ const inside = [
   '[ff02::1]',
 ]
 
-test.each(inside)('http://%s is refused and nothing connects', async (host) => {
+test.each(inside)('F89 http://%s is refused and nothing connects', async (host) => {
   const server = await listener(png)
   const looked: string[] = []
   const resolve = async (name: string) => {
@@ -104,7 +104,7 @@ test.each(inside)('http://%s is refused and nothing connects', async (host) => {
   expect(looked).toEqual([])
 })
 
-test('a name with any address inside is refused, https too', async () => {
+test('F89 a name with any address inside is refused, https too', async () => {
   const server = await listener(png)
   const outside = { address: '93.184.216.34', family: 4 }
   const answers = [
@@ -122,7 +122,7 @@ test('a name with any address inside is refused, https too', async () => {
   expect(server.connections).toBe(0)
 })
 
-test('a name is resolved once for a connection, which goes to what was found then', async () => {
+test('F89 a name is resolved once for a connection, which goes to what was found then', async () => {
   const server = await listener(png)
   let looked = 0
   // A second look-up would find an address where nobody is.
@@ -133,7 +133,7 @@ test('a name is resolved once for a connection, which goes to what was found the
   expect(looked).toBe(1)
 })
 
-test('a redirect is checked as the first address was', async () => {
+test('F89 a redirect is checked as the first address was', async () => {
   const target = await listener(png)
   const resolve = async () => [{ address: '127.0.0.1', family: 4 }]
   for (const location of [target.url.href, `//localhost:${target.port}/`, `http://rebind.test:${target.port}/`]) {
@@ -144,7 +144,7 @@ test('a redirect is checked as the first address was', async () => {
   expect(target.connections).toBe(0)
 })
 
-test('a redirect to another scheme, or with credentials, is refused', async () => {
+test('F89 a redirect to another scheme, or with credentials, is refused', async () => {
   const target = await listener(png)
   const cases = {
     'file:///etc/passwd': 'neither http nor https',
@@ -171,7 +171,7 @@ test('three redirects are followed, a fourth is not', async () => {
   await expect(fetcher({ allow: four.allow }).get(four.url, { types })).rejects.toThrow('more than 3 times')
 })
 
-test('credentials in an address are refused, also where the host is allowed', async () => {
+test('F89 credentials in an address are refused, also where the host is allowed', async () => {
   const server = await listener(png)
   const url = new URL(server.url)
   url.username = 'me'
@@ -179,7 +179,7 @@ test('credentials in an address are refused, also where the host is allowed', as
   expect(server.connections).toBe(0)
 })
 
-test('only the port that is allowed is', async () => {
+test('F89 only the port that is allowed is', async () => {
   const server = await listener(png)
   const get = fetcher({ allow: ['127.0.0.1:1', 'localhost:80'] })
   await expect(get.get(server.url, { types })).rejects.toThrow('its host is not a public one')
@@ -187,7 +187,7 @@ test('only the port that is allowed is', async () => {
   expect(server.connections).toBe(0)
 })
 
-test('what is too large is not read to its end, whatever its head says', async () => {
+test('F89 what is too large is not read to its end, whatever its head says', async () => {
   const said: RequestListener = (_, response) =>
     response.writeHead(200, { 'content-type': 'image/png', 'content-length': 101 }).end(Buffer.alloc(101))
   // It never ends: a reader that waited for the end would wait for ever.
