@@ -33,6 +33,14 @@ export interface Withdrawal {
 export const stepRetry = (runId: string, withdrawal: Withdrawal): EventMessage =>
   eventMessage(runId, 'step_retry', { ...withdrawal })
 
+/** The model was not to be had, and is asked again after a while (faults.md F37). */
+export const modelRetry = (
+  runId: string,
+  step_id: string,
+  retry: { attempt: number; waitMs: number; reason: string },
+): EventMessage =>
+  eventMessage(runId, 'model_retry', { step_id, attempt: retry.attempt, wait_ms: retry.waitMs, reason: retry.reason })
+
 /** These calls may have been run before, and are run again with the same key each (faults.md F5). */
 export const toolRetry = (runId: string, step_id: string, calls: { id: string }[]): EventMessage =>
   eventMessage(runId, 'tool_retry', { step_id, tool_call_ids: calls.map(({ id }) => id) })

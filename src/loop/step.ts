@@ -11,6 +11,7 @@ import { decrementMessageId, newId } from '../wire/id.ts'
 import type { LettaMessage } from '../wire/message.ts'
 import { notRun } from './calls.ts'
 import { currentContext, makeRoom } from './context.ts'
+import { modelRetry } from './events.ts'
 import type { At, StepOutcome } from './journal.ts'
 import { promptMessages, skillsNote } from './prompt.ts'
 import type { LentTool, Scene } from './scene.ts'
@@ -80,6 +81,8 @@ export async function* takeStep(scene: Scene, options: StepOptions): MessageStre
             if (delta.type === 'finish') {
               finish = delta.reason
               recorded.usage = delta.usage
+            } else if (delta.type === 'retrying') {
+              yield [modelRetry(scene.runId, stepId, delta)]
             } else {
               const message = take(answer, delta)
               if (message) messages.push(message)
@@ -200,7 +203,7 @@ function toolChoice({ mustCall, allowed }: Rules, lent: string | undefined): Mod
   return allowed.length === 1 ? { name: allowed[0]! } : 'required'
 }
 
-function take(answer: Answer, delta: Exclude<Delta, { type: 'finish' }>): LettaMessage | undefined {
+function take(answer: Answer, delta: Exclude<Delta, { type: 'finish' | 'retrying' }>): LettaMessage | undefined {
   switch (delta.type) {
     case 'text':
       return answer.text(delta.text, delta.signature)
@@ -210,8 +213,6 @@ function take(answer: Answer, delta: Exclude<Delta, { type: 'finish' }>): LettaM
       return answer.hiddenReasoning(delta.state === 'redacted' ? delta.data : null)
     case 'tool_call':
       return answer.call(delta.id, delta.name, delta.arguments, delta.signature)
-    case 'retrying':
-      return undefined
   }
 }
 

@@ -148,7 +148,9 @@ export type SummaryMessage = z.infer<typeof SummaryMessage>
 
 export const EventMessage = z.object({
   ...head('event_message'),
-  event_type: z.string().describe('`compaction`; ours, in streams only: `step_retry`, `tool_retry`, `speaker_choice`'),
+  event_type: z
+    .string()
+    .describe('`compaction`; ours, in streams only: `step_retry`, `tool_retry`, `model_retry`, `speaker_choice`'),
   event_data: Metadata,
 })
 export type EventMessage = z.infer<typeof EventMessage>

@@ -234,12 +234,18 @@ test('an answer that ran out of tokens is kept, and its run has failed', async (
   expect(await api.post(`/v1/groups/${id}/messages`, hi)).toMatchObject({ stop_reason: { stop_reason: 'max_tokens_exceeded' } })
 })
 
-test('what passes by itself is tried again before anything is shown, and counted once', async () => {
+test('F37 what passes by itself is tried again before anything is shown, and counted once', async () => {
   const { api, llm } = await startServer()
   const { id } = await api.agent({ name: 'Ann' })
   llm.script([{ status: 429, headers: { 'retry-after': '0' } }, { raw: [], cut: true }, { text: 'Third time lucky.' }])
   const given = await allEvents(await api.stream(`/v1/agents/${id}/messages`, tokens))
   expect(spoken(given)).toEqual(['Ann: Third time lucky.'])
+  // The reader is told of each wait.
+  const waits = given.filter(({ data }) => data.event_type === 'model_retry').map(({ data }) => data.event_data)
+  expect(waits).toMatchObject([
+    { attempt: 2, wait_ms: expect.any(Number), reason: expect.stringContaining('limits our rate') },
+    { attempt: 3, wait_ms: expect.any(Number), reason: expect.stringContaining('connection') },
+  ])
   expect(given.at(-2)!.data).toMatchObject({ step_count: 1, prompt_tokens: 10 })
   expect(llm.requests).toHaveLength(3)
 })
@@ -262,3 +268,44 @@ async function firstOf(api: TestServer['api'], agent: string): Promise<string> {
   const [system] = await api.get<{ id: string }[]>(`/v1/agents/${agent}/messages?order=asc&limit=1`)
   return system!.id
 }
+
+test('F35 a model that is cut off within its answer is asked again as a new step; what it had said is withdrawn', async () => {
+  const { api, llm } = await startServer()
+  const { id } = await api.agent({ name: 'Ann' })
+  llm.script([{ text: 'Lost words here', cutAfter: 2 }, { text: 'Found words.' }])
+  const given = await allEvents(await api.stream(`/v1/agents/${id}/messages`, tokens))
+  expect(words(given).slice(-3)).toEqual(['stop_reason end_turn', 'usage_statistics', '[DONE]'])
+  const lost = given.find(({ data }) => data.content === 'Lost ')!.data
+  const withdrawn = given.find(({ data }) => data.event_type === 'step_retry')!.data.event_data
+  expect(withdrawn).toMatchObject({ step_id: lost.step_id, otids: [lost.otid], reason: expect.stringContaining('connection') })
+  expect(spoken(given)).toEqual(['Ann: Lost words ', 'Ann: Found words.'])
+  const run = given[0]!.data.run_id
+  const listed = await api.get<{ content: string }[]>(`/v1/runs/${run}/messages`)
+  expect(listed.map(({ content }) => content)).toEqual(['Hi', 'Found words.'])
+  const steps = await api.get<{ id: string; status: string }[]>(`/v1/runs/${run}/steps?order=asc`)
+  expect(steps.map(({ status }) => status)).toEqual(['failed', 'success'])
+  expect(steps[0]!.id).toBe(lost.step_id)
+  // The model is not shown its half answer.
+  expect(JSON.stringify(llm.requests[1]!.body)).not.toContain('Lost')
+
+  llm.script([{ text: 'Lost words here', cutAfter: 2 }, { text: 'Whole.' }])
+  expect(await api.post(`/v1/agents/${id}/messages`, hi)).toMatchObject({
+    messages: [{ message_type: 'assistant_message', content: 'Whole.' }],
+    stop_reason: { stop_reason: 'end_turn' },
+  })
+})
+
+test('F35 after enough tries the run fails, once, with all that was said last', async () => {
+  const { api, llm } = await startServer({ ROUNDTABLE_STEP_RETRIES: '1' })
+  const { id } = await api.agent({ name: 'Ann' })
+  llm.script(() => ({ text: 'Lost words here', cutAfter: 2 }))
+  const given = await allEvents(await api.stream(`/v1/agents/${id}/messages`, tokens))
+  expect(words(given).slice(-3)).toEqual(['stop_reason llm_api_error', 'error error_message llm_error', '[DONE]'])
+  expect(words(given).filter((word) => word.startsWith('stop_reason'))).toHaveLength(1)
+  expect(llm.requests).toHaveLength(2)
+  const listed = await api.get<{ content: string; is_err: boolean | null }[]>(`/v1/runs/${given[0]!.data.run_id}/messages`)
+  expect(listed.map(({ content, is_err }) => [content, is_err])).toEqual([
+    ['Hi', null],
+    ['Lost words ', true],
+  ])
+})
