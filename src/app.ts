@@ -11,6 +11,7 @@ import { agentMessageRoutes } from './routes/agent-messages.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { agentToolRoutes } from './routes/agent-tools.ts'
 import { blockRoutes } from './routes/blocks.ts'
+import { completionRoutes, openAiRoutes } from './routes/completions.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { groupMessageRoutes } from './routes/group-messages.ts'
 import { groupStreamRoutes } from './routes/group-stream.ts'
@@ -20,6 +21,7 @@ import { keyRoutes } from './routes/keys.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
+import { openAiError, speaksOpenAi } from './routes/openai-error.ts'
 import { openApiRoutes } from './routes/openapi.ts'
 import { runRoutes } from './routes/runs.ts'
 import { stepRoutes } from './routes/steps.ts'
@@ -37,16 +39,16 @@ export function createApp(services: Services) {
   app.onError((error, c) => {
     if (error instanceof HTTPException) {
       logRefused(c, error.status, error.message)
-      return c.json({ detail: error.message }, error.status)
+      return c.json(shaped(c, error.status, { detail: error.message }), error.status)
     }
     const refusal = asRefusal(error)
     logRefused(c, refusal.status, refusal.message, refusal === error ? undefined : error)
     for (const [name, value] of Object.entries(refusal.headers())) c.header(name, value)
-    return c.json(refusal.body(), refusal.status)
+    return c.json(shaped(c, refusal.status, refusal.body()), refusal.status)
   })
   app.notFound((c) => {
     logRefused(c, 404, 'Not Found')
-    return c.json({ detail: 'Not Found' }, 404)
+    return c.json(shaped(c, 404, { detail: 'Not Found' }), 404)
   })
   app.use(securityHeaders)
   app.use(cors({ origin: (origin) => origins.allow(origin), exposeHeaders: ['x-letta-run-id', 'retry-after'] }))
@@ -87,6 +89,7 @@ export function createApp(services: Services) {
     .route('/agents', agentMessageRoutes(services))
     .route('/agents', agentToolRoutes(services))
     .route('/blocks', blockRoutes(services))
+    .route('/chat/completions', completionRoutes(services))
     .route('/conversations', conversationRoutes(services))
     .route('/groups', groupRoutes(services))
     .route('/groups', groupMessageRoutes(services))
@@ -98,8 +101,16 @@ export function createApp(services: Services) {
     .route('/steps', stepRoutes(services))
     .route('/tags', tagRoutes(services))
     .route('/tools', toolRoutes(services))
-  return app.route('/metrics', metricsRoutes(services)).route('/v1', v1).route('/latest', v1)
+  return app
+    .route('/metrics', metricsRoutes(services))
+    .route('/v1', v1)
+    .route('/latest', v1)
+    .route('/openai/v1', openAiRoutes(services))
 }
+
+/** An error's body in the format of who asks. */
+const shaped = (c: Context<Caller>, status: number, body: Record<string, unknown>) =>
+  speaksOpenAi(c.req.path) ? openAiError(status, body) : body
 
 /** One line per request that was refused or failed. The query stays out: it may hold a ticket. */
 function logRefused(c: Context<Caller>, status: number, reason: string, error?: unknown) {

@@ -22,6 +22,7 @@ import { rememberingStatements } from './statements.ts'
 import type { Store } from './store.ts'
 import { stepQueries } from './steps.ts'
 import { tagQueries } from './tags.ts'
+import { targetQueries } from './targets.ts'
 import { tenantQueries } from './tenants.ts'
 import { toolQueries } from './tools.ts'
 import { Writer, type WriterOptions } from './writer.ts'
@@ -71,6 +72,7 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
     ...groupRunQueries(db),
     ...stepQueries(db),
     ...tagQueries(db),
+    ...targetQueries(db),
     ...frameQueries(db),
     async sizes() {
       return { fileBytes: bytesOf(path), walBytes: bytesOf(`${path}-wal`), logRows: countLog.get()! }

@@ -29,6 +29,7 @@ export interface Store
     GroupRuns,
     Steps,
     Tags,
+    Targets,
     Frames,
     Tenants,
     Keys {
@@ -597,6 +598,21 @@ export interface Steps {
 export interface Tags {
   /** By the alphabet; a cursor is a tag, whether it is there or not. */
   listTags(tenant: string, query: ListTagsQuery): Promise<string[]>
+}
+
+/** A group or an agent, to be talked to; a group's name is its description. */
+export interface Target {
+  id: string
+  name: string
+  createdAt: number
+}
+
+export interface Targets {
+  /** The newest groups, then the newest agents: up to `limit` of each, without hidden ones. */
+  listTargets(tenant: string, limit: number): Promise<Target[]>
+  findTarget(tenant: string, id: string): Promise<Target | undefined>
+  /** Those of that name: some, where there are several. */
+  targetsNamed(tenant: string, name: string): Promise<Target[]>
 }
 
 export interface GroupRuns {

@@ -23,7 +23,7 @@ export const agentMessageRoutes = (services: Services) => {
   return new Hono<Caller>({ strict: false })
     .post(
       '/:agent_id/messages',
-      answers('Talk to an agent', LettaResponse, { events: true, body: examples.send }),
+      answers('Talk to an agent', LettaResponse, { events, body: examples.send }),
       ofAgent,
       validate('json', SendRequest),
       async (c) => {

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import type { Caller, Services } from '../services.ts'
-import type { MessageScope, RunRow, Store } from '../db/store.ts'
+import type { MessageScope, RunError, RunRow, Store } from '../db/store.ts'
 import { Expired, InvalidArgument, RunGoesOn } from '../errors.ts'
 import { expand } from '../stream/expand.ts'
 import { type Folded, fold } from '../stream/fold.ts'
@@ -63,8 +63,19 @@ export function refuseFuture(after: number, last: number, final: boolean): void 
   throw new InvalidArgument(`INVALID_ARGUMENT: The run has no frame ${after} yet; its last is ${last}`)
 }
 
-/** The same stream, collected; a run that failed is answered with the status of its cause (design §5 row 8). */
-export async function answerWhole(c: Context<Caller>, { log, store, config, closing }: Services, run: RunRow) {
+/** A run's end as one who waited for it sees it. */
+type Collected = { [K in 'messages' | 'stopReason' | 'usage']: NonNullable<Folded[K]> } | { failed: RunError }
+
+/**
+ * The same stream, collected; nothing when the caller has left.
+ *
+ * @throws {RunGoesOn} when the server goes down meanwhile
+ */
+export async function collect(
+  c: Context<Caller>,
+  { log, store, config, closing }: Services,
+  run: RunRow,
+): Promise<Collected | undefined> {
   const view = viewFor({ includePings: true, types: run.admission.request.include_return_message_types, fern: false })
   const signal = AbortSignal.any([c.req.raw.signal, closing])
   const pages = tail(log, run.seq, 0, { silenceMs: config.keepaliveMs, signal })
@@ -72,22 +83,30 @@ export async function answerWhole(c: Context<Caller>, { log, store, config, clos
   c.header('x-letta-run-id', run.id)
   // The input is stored: sent again by itself, as letta-client does after a 429 or 500, it would be heard twice.
   if (!usage) c.header('x-should-retry', 'false')
-  if (!usage && !error && closing.aborted) throw new RunGoesOn(run.id)
-  if (!usage && !error) return c.body(null, 499 as 500) // The caller left.
-  if (error) {
-    const failed = await store.findRun(run.tenant, run.id)
-    return c.json({ ...failed.error!.body, run_id: run.id }, failed.error!.status as 500)
-  }
-  return c.json(responseOf({ messages, stopReason, usage, error }))
+  if (error) return { failed: (await store.findRun(run.tenant, run.id)).error! }
+  if (usage && stopReason) return { messages, stopReason, usage }
+  if (closing.aborted) throw new RunGoesOn(run.id)
+  return undefined
+}
+
+/** Of one who left nobody will see it. */
+export const answerNobody = (c: Context<Caller>) => c.body(null, 499 as 500)
+
+/** A run that failed is answered with the status of its cause (design §5 row 8). */
+export async function answerWhole(c: Context<Caller>, services: Services, run: RunRow) {
+  const all = await collect(c, services, run)
+  if (!all) return answerNobody(c)
+  if ('failed' in all) return c.json({ ...all.failed.body, run_id: run.id }, all.failed.status as 500)
+  return c.json(responseOf(all))
 }
 
 /** What the stream alone says: it is about the stream, or about turns, and nobody said it. */
 const isNote = (message: LettaMessage) => message.message_type === 'event_message' && message.event_type !== 'compaction'
 
-const responseOf = ({ messages: all, stopReason, usage }: Folded): LettaResponse => {
-  const { run_id: _run, seq_id: _seq, ...counted } = usage!
+const responseOf = ({ messages: all, stopReason, usage }: Exclude<Collected, { failed: RunError }>): LettaResponse => {
+  const { run_id: _run, seq_id: _seq, ...counted } = usage
   const messages = all.filter((message) => !isNote(message))
-  return { messages, stop_reason: { message_type: 'stop_reason', stop_reason: stopReason!.stop_reason }, usage: counted }
+  return { messages, stop_reason: { message_type: 'stop_reason', stop_reason: stopReason.stop_reason }, usage: counted }
 }
 
 async function* viewed(pages: AsyncIterable<Page>, view: View) {

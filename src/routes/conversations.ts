@@ -29,7 +29,7 @@ export const conversationRoutes = (services: Services) => {
   return new Hono<Caller>({ strict: false })
     .post(
       '/:conversation_id/messages',
-      answers('Talk to an agent in its own conversation', LettaResponse, { events: true, body: examples.converse }),
+      answers('Talk to an agent in its own conversation', LettaResponse, { events, body: examples.converse }),
       ofConversation,
       validate('json', ConversationSend),
       async (c) => {

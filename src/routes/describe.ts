@@ -1,14 +1,17 @@
 import type { Handler, MiddlewareHandler } from 'hono'
 import type { z } from 'zod'
 import { Frame } from '../wire/message.ts'
+import { Refused } from '../wire/response.ts'
 
 /** What a route says of itself; what it takes is said by its validators. */
 export interface Description {
   summary: string
   /** Of a 200. */
   answer: z.ZodType
-  /** The answer may come, or always comes, as Server-Sent Events, each a `Frame`. */
-  events: 'never' | 'asked' | 'always'
+  /** Of each of the Server-Sent Events that the answer may come as; it is `answer` where they always come. */
+  events?: z.ZodType | undefined
+  /** Of what is not done. */
+  refusal: z.ZodType
   /** Other statuses that are no refusals, and when they come. */
   also: Record<number, string>
   /** An example of a body; a test holds it against the schema. */
@@ -16,8 +19,9 @@ export interface Description {
 }
 
 export interface AnswersOptions {
-  /** The body can ask for Server-Sent Events instead. */
-  events?: boolean
+  /** The body can ask for these instead, as Server-Sent Events. */
+  events?: z.ZodType
+  refusal?: z.ZodType
   also?: Record<number, string>
   body?: unknown
 }
@@ -31,11 +35,11 @@ export const events = Frame
 export function answers(
   summary: string,
   answer: z.ZodType,
-  { events: asked = false, also = {}, body }: AnswersOptions = {},
+  { events: asked, refusal = Refused, also = {}, body }: AnswersOptions = {},
 ): MiddlewareHandler {
   const handler: MiddlewareHandler = (_c, next) => next()
-  const how = answer === events ? 'always' : asked ? 'asked' : 'never'
-  described.set(handler, { summary, answer, events: how, also, ...(body !== undefined && { body }) })
+  const streamed = answer === events ? events : asked
+  described.set(handler, { summary, answer, events: streamed, refusal, also, ...(body !== undefined && { body }) })
   return handler
 }
 

@@ -34,3 +34,5 @@ export const createTool = {
 }
 
 export const runSource = { ...createTool, args: { a: 1, b: 2 } }
+
+export const chat = { model: 'ana', messages: [{ role: 'user', content: 'Where shall we go?' }], stream: true }

@@ -21,7 +21,7 @@ export const groupMessageRoutes = (services: Services) => {
   return new Hono<Caller>({ strict: false })
     .post(
       '/:group_id/messages',
-      answers('Talk to a group', LettaResponse, { events: true, body: examples.send }),
+      answers('Talk to a group', LettaResponse, { events, body: examples.send }),
       ofGroup,
       validate('json', SendRequest),
       async (c) => {

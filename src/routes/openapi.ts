@@ -6,6 +6,7 @@ import pkg from '../../package.json' with { type: 'json' }
 import type { Caller } from '../services.ts'
 import * as agent from '../wire/agent.ts'
 import * as block from '../wire/block.ts'
+import * as completion from '../wire/completion.ts'
 import * as content from '../wire/content.ts'
 import * as group from '../wire/group.ts'
 import * as key from '../wire/key.ts'
@@ -36,6 +37,7 @@ export const openApiRoutes = (routes: () => RouterRoute[]) => {
 const named = {
   ...agent,
   ...block,
+  ...completion,
   ...content,
   ...group,
   ...key,
@@ -114,16 +116,18 @@ const template = (path: string) => path.replaceAll(/:(\w+)(\{[^}]*\})?/g, '{$1}'
 function operation(
   method: string,
   path: string,
-  { summary, answer, events, also, body }: Description,
+  { summary, answer, events, refusal, also, body }: Description,
   checks: Operation['checks'],
 ) {
   const { param, query, json } = checks
-  const stream = { 'text/event-stream': { schema: message.Frame } }
   const never = answer instanceof z.ZodNever
-  const answered = { ...(events !== 'always' && { 'application/json': { schema: answer } }), ...(events !== 'never' && stream) }
+  const answered = {
+    ...(events !== answer && { 'application/json': { schema: answer } }),
+    ...(events && { 'text/event-stream': { schema: events } }),
+  }
   const others = Object.entries(also).map(([status, description]) => [status, { description }])
   return {
-    tags: [path.split('/')[2] ?? ''],
+    tags: [path.split('/').find((part) => part !== '' && part !== 'v1') ?? ''],
     operationId: `${method}_${path.split('/').slice(2).join('_').replaceAll(/[{}]/g, '').replaceAll(/\W/g, '_')}`,
     summary,
     requestParams: { ...(param && { path: param }), ...(query && { query }) } as ZodOpenApiOperationObject['requestParams'],
@@ -136,7 +140,7 @@ function operation(
     responses: {
       ...(!never && { 200: { description: 'Done', content: answered } }),
       ...Object.fromEntries(others),
-      default: { description: 'Refused, or failed', content: { 'application/json': { schema: response.Refused } } },
+      default: { description: 'Refused, or failed', content: { 'application/json': { schema: refusal } } },
     },
   } as ZodOpenApiOperationObject
 }

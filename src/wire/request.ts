@@ -71,6 +71,8 @@ export type ClientTool = z.infer<typeof ClientTool>
 
 export const DEFAULT_MAX_STEPS = 50
 
+export const OnBusy = z.enum(['reject', 'enqueue', 'interrupt', 'rollback'])
+
 /** What a request may say beside its input (streaming.md §2.1). */
 const Options = z.object({
   streaming: z.boolean().default(false),
@@ -84,13 +86,10 @@ const Options = z.object({
     .array(z.object({ name: Name, description: Text, location: Text }))
     .max(1000)
     .nullish(),
-  on_busy: z
-    .enum(['reject', 'enqueue', 'interrupt', 'rollback'])
-    .default('reject')
-    .describe(
-      'Ours: what to do while the target answers another request. `reject`: 409. `enqueue`: wait in line. `interrupt`: cancel that ' +
-        'run first, what it said is kept. `rollback`: cancel it and take back what it said',
-    ),
+  on_busy: OnBusy.default('reject').describe(
+    'Ours: what to do while the target answers another request. `reject`: 409. `enqueue`: wait in line. `interrupt`: cancel that ' +
+      'run first, what it said is kept. `rollback`: cancel it and take back what it said',
+  ),
   override_model: Name.nullish().describe('`provider/model`, for this request only'),
   override_system: Text.nullish().describe('A system prompt for this request only'),
   system: Text.nullish().describe('The same as `override_system`'),
