@@ -16,6 +16,19 @@ const compatible = {
   lmstudio: { key: [], url: ['LMSTUDIO_BASE_URL'], at: undefined },
 } as const
 
+/** `name=value, …`, both as in an address. */
+const otelPairs = z
+  .string()
+  .default('')
+  .transform((pairs) =>
+    Object.fromEntries(
+      pairs.split(',').flatMap((pair) => {
+        const [name = '', ...value] = pair.split('=')
+        return name.trim() === '' ? [] : [[name.trim(), decodeURIComponent(value.join('=').trim())]]
+      }),
+    ),
+  )
+
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const text = z.string().optional()
 const count = (fallback: number) => z.coerce.number().int().positive().default(fallback)
@@ -140,6 +153,13 @@ const Env = z.object({
     .int()
     .positive()
     .default(20 * 1024 * 1024),
+  OTEL_SDK_DISABLED: flag,
+  OTEL_TRACES_EXPORTER: text,
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.url().optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: otelPairs,
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: otelPairs,
+  OTEL_SERVICE_NAME: z.string().default('roundtable'),
   ROUNDTABLE_METRICS_OPEN: flag,
   ROUNDTABLE_LOG_LEVEL: z.enum(logLevels).default('info'),
   ROUNDTABLE_APPROVAL_SECONDS: z.coerce.number().positive().optional(),
@@ -167,6 +187,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   if (error) throw new Error(`Bad settings:\n${z.prettifyError(error)}`)
   const password = data.LETTA_SERVER_SECURE ? data.LETTA_SERVER_PASSWORD : undefined
   const providers = providersOf(given)
+  const tracing = tracingOf(data)
   const mcpServers = mcpServersOf(data.ROUNDTABLE_MCP_SERVERS, given['PATH'])
   return Object.freeze({
     host: data.HOST,
@@ -233,6 +254,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     mcpServers,
     mcpCallMs: data.ROUNDTABLE_MCP_SECONDS * 1000,
     providers,
+    tracing,
     /** `/metrics` needs no key. */
     metricsOpen: data.ROUNDTABLE_METRICS_OPEN,
     logLevel: data.ROUNDTABLE_LOG_LEVEL,
@@ -240,6 +262,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     secrets: [
       ...(password === undefined ? [] : [password]),
       ...providers.flatMap(({ apiKey }) => apiKey ?? []),
+      ...Object.values(tracing?.headers ?? {}),
       ...Object.values(data.ROUNDTABLE_MCP_SERVERS).flatMap((server) =>
         Object.values('url' in server ? server.headers : server.env),
       ),
@@ -252,6 +275,17 @@ const mcpServersOf = (servers: z.infer<typeof McpServers>, path: string | undefi
     if ('url' in server) return { kind: 'http', name, ...server }
     return { kind: 'stdio', name, ...server, env: { ...(path !== undefined && { PATH: path }), ...server.env } }
   })
+
+/** On when the standard settings name a collector (OpenTelemetry's environment variables). */
+function tracingOf(env: z.infer<typeof Env>) {
+  const { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own, OTEL_EXPORTER_OTLP_ENDPOINT: shared } = env
+  if (env.OTEL_SDK_DISABLED || env.OTEL_TRACES_EXPORTER === 'none' || !(own ?? shared)) return undefined
+  return {
+    url: own ?? `${trim(shared!)}/v1/traces`,
+    headers: { ...env.OTEL_EXPORTER_OTLP_HEADERS, ...env.OTEL_EXPORTER_OTLP_TRACES_HEADERS },
+    serviceName: env.OTEL_SERVICE_NAME,
+  }
+}
 
 const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
 

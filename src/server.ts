@@ -17,7 +17,7 @@ import { sendBetween } from './loop/between.ts'
 import { imageResolver } from './loop/images.ts'
 import { Runs } from './loop/run.ts'
 import { hideInLogs } from './logger.ts'
-import type { RunWatcher } from './loop/watcher.ts'
+import { everybody } from './loop/watcher.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { logRunEnd } from './observe/run-line.ts'
 import { RunLog } from './stream/log.ts'
@@ -74,14 +74,11 @@ export async function startServer(
   const tools = await createTools({ config, store, tenant: DEFAULT_TENANT, more, embed })
   const fetcher = guardedFetch(config.fetch)
   const resolveImages = imageResolver({ fetcher, limitBytes: config.fetch.limitBytes })
-  const watcher: RunWatcher = {
-    stepEnded: metrics.watcher.stepEnded,
-    runEnded(...end) {
-      metrics.watcher.runEnded(...end)
-      logRunEnd(...end)
-    },
-  }
-  const runs: Runs = new Runs({ ...config, store, log, providers, tools, resolveImages, watcher })
+  // Read only when it is asked for: it is as large as the rest of the server.
+  const tracing = config.tracing && (await import('./observe/traces.ts')).startTracing(config.tracing)
+  const watcher = everybody([metrics.watcher, { runEnded: logRunEnd }, ...(tracing ? [tracing.watcher] : [])])
+  const watched = tracing ? tracing.watched(tools) : tools
+  const runs: Runs = new Runs({ ...config, store, log, providers, tools: watched, resolveImages, watcher })
   await runs.recover()
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()
@@ -119,6 +116,7 @@ export async function startServer(
       clearInterval(sweep)
       clearTimeout(tell)
       clearTimeout(cut)
+      await tracing?.close()
       await tools.close()
       await fetcher.close()
       await embed?.close()

@@ -19,7 +19,7 @@ const allowed: Record<string, string[]> = {
   services: ['config:type', 'auth', 'loop', 'stream', 'tools', 'llm', 'db', 'observe'],
   errors: ['wire'],
   logger: [],
-  observe: ['logger', 'loop', 'stream', 'db', 'wire'],
+  observe: ['logger', 'loop', 'tools', 'stream', 'db', 'wire'],
   config: [],
   auth: ['services', 'db', 'wire', 'errors', 'logger', 'config:type'],
 }
@@ -32,6 +32,7 @@ const confined: [packages: RegExp, ...owners: string[]][] = [
   [/^(drizzle-orm|better-sqlite3)(\/|$)/, 'db'],
   [/^@ai-sdk\/(?!mcp)/, 'llm'],
   [/^undici$/, 'llm', 'net'],
+  [/^@opentelemetry\//, 'observe'],
   [/^(@ai-sdk\/mcp|quickjs-emscripten-core|@jitl\/)/, 'tools'],
 ]
 

@@ -11,3 +11,13 @@ export interface RunWatcher {
     usages: readonly Usage[],
   ): void
 }
+
+/** Several watchers as one; each may leave out what it does not care for. */
+export const everybody = (watchers: Partial<RunWatcher>[]): RunWatcher => ({
+  stepEnded(step) {
+    for (const one of watchers) one.stepEnded?.(step)
+  },
+  runEnded(...end) {
+    for (const one of watchers) one.runEnded?.(...end)
+  },
+})
