@@ -15,6 +15,7 @@ import { createEmbedding } from './llm/embed.ts'
 import { guardedFetch } from './net/guarded-fetch.ts'
 import { sendBetween } from './loop/between.ts'
 import { imageResolver } from './loop/images.ts'
+import { Requests } from './loop/requests.ts'
 import { Runs } from './loop/run.ts'
 import { hideInLogs } from './logger.ts'
 import { everybody } from './loop/watcher.ts'
@@ -68,7 +69,13 @@ export async function startServer(
   const metrics = createMetrics()
   const log = new RunLog(store, { onCommit: metrics.committed })
   await store.ensureTenant(DEFAULT_TENANT)
-  const more = agentTools(sendBetween(() => runs, store))
+  const more = agentTools(
+    sendBetween(
+      () => requests,
+      () => runs,
+      store,
+    ),
+  )
   const embed =
     config.embeddingModel === undefined ? undefined : createEmbedding(config.embeddingModel, config.providers, config)
   const tools = await createTools({ config, store, tenant: DEFAULT_TENANT, more, embed })
@@ -78,12 +85,13 @@ export async function startServer(
   const tracing = config.tracing && (await import('./observe/traces.ts')).startTracing(config.tracing)
   const watcher = everybody([metrics.watcher, { runEnded: logRunEnd }, ...(tracing ? [tracing.watcher] : [])])
   const watched = tracing ? tracing.watched(tools) : tools
-  const runs: Runs = new Runs({ ...config, store, log, providers, tools: watched, resolveImages, watcher })
+  const runs: Runs = new Runs({ ...config, store, log, providers, tools: watched, watcher })
+  const requests: Requests = new Requests({ ...config, store, log, providers, resolveImages, runs })
   await runs.recover()
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()
   const tickets = new Tickets(await store.secretOf('tickets'), config.ticketMs)
-  const app = createApp({ config, store, log, providers, runs, tools, metrics, tickets, closing: closing.signal })
+  const app = createApp({ config, store, log, providers, runs, requests, tools, metrics, tickets, closing: closing.signal })
   const { createServer, serverOptions: limits } = listening(config)
   const serverOptions = { ...limits, keepAlive: true, keepAliveInitialDelay: PEER_IDLE_MS, highWaterMark: PAGE_CHARS }
   const { host: hostname, port: wanted } = config

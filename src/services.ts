@@ -4,6 +4,7 @@ import type { Tickets } from './auth/tickets.ts'
 import type { Config } from './config.ts'
 import type { Store } from './db/store.ts'
 import type { Providers } from './llm/index.ts'
+import type { Requests } from './loop/requests.ts'
 import type { Runs } from './loop/run.ts'
 import type { Metrics } from './observe/metrics.ts'
 import type { RunLog } from './stream/log.ts'
@@ -16,6 +17,7 @@ export interface Services {
   log: RunLog
   providers: Providers
   runs: Runs
+  requests: Requests
   tools: Toolbox
   metrics: Metrics
   tickets: Tickets

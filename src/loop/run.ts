@@ -1,75 +1,20 @@
-import type { NewRun, RunRow, Store } from '../db/store.ts'
-import {
-  Cancelled,
-  Conflict,
-  InvalidArgument,
-  KeyReused,
-  QueueFull,
-  RunBusy,
-  ShuttingDown,
-  StorageTrouble,
-  Suspended,
-} from '../errors.ts'
-import type { Providers } from '../llm/index.ts'
+import type { NewRun, RunRow } from '../db/store.ts'
+import { Cancelled, Conflict, RunBusy, StorageTrouble, Suspended } from '../errors.ts'
 import { logger } from '../logger.ts'
-import type { RunLog } from '../stream/log.ts'
-import { ping } from '../stream/sse.ts'
-import type { ToolSource } from '../tools/tool.ts'
-import { newId } from '../wire/id.ts'
-import type { SendRequest } from '../wire/request.ts'
-import {
-  answeredIds,
-  answerTo,
-  askAgent,
-  type Asked,
-  askGroup,
-  hearersOf,
-  isAnswer,
-  refusePending,
-  sleeptimeNow,
-  targetsOf,
-} from './admission.ts'
+import { hearersOf, sleeptimeNow, targetsOf } from './admission.ts'
 import { cancelled, endRun, execute, type ExecutionOptions, failed } from './execution.ts'
-import type { ResolveImages } from './images.ts'
 import { inputRows } from './inputs.ts'
-import { bounded, type RequestLimits, refuseRun, type RunLimits, type Sender } from './limits.ts'
 import { Line } from './line.ts'
 import { denyAll, pendingOf } from './pending.ts'
-import { requestKey } from './request-key.ts'
-import type { RunWatcher } from './watcher.ts'
 
-export interface RunsOptions extends RunLimits {
-  store: Store
-  log: RunLog
-  providers: Providers
-  tools: ToolSource
-  resolveImages: ResolveImages
-  watcher: RunWatcher
+export interface RunsOptions extends Omit<ExecutionOptions, 'follow'> {
   /** What runs may take to end when the server goes down. */
   shutdownMs: number
-  /** Until a call that waits for an answer is given up; undefined = never. */
-  approvalExpiryMs: number | undefined
-  /** How often a model that failed half-way through an answer is asked again. */
-  stepRetries: number
-  /** How many requests may wait for a target. */
-  queueLimit: number
-  limits: RequestLimits
-}
-
-type Key = ReturnType<typeof requestKey>
-
-/** Another request with the same key was first. */
-class Repeated extends Error {
-  readonly runId: string
-  constructor(runId: string) {
-    super()
-    this.runId = runId
-  }
 }
 
 /**
- * Owns every run from its admission to its one terminal sequence. A run is not tied to a connection: who sent it, who reads it
- * and whether anybody does makes no difference to it (design §3, §4).
+ * The runs of this process: those that work, from their beginning to their one terminal sequence, and those that stand in line. A
+ * run is not tied to a connection: who sent it, who reads it and whether anybody does makes no difference to it (design §3, §4).
  */
 export class Runs {
   readonly #options: RunsOptions
@@ -81,34 +26,6 @@ export class Runs {
   constructor(options: RunsOptions) {
     this.#options = options
     this.#execution = { ...options, follow: (runs, tenant) => this.#follow(runs, tenant) }
-  }
-
-  /**
-   * @param key the request's `Idempotency-Key`
-   * @returns the run that it has become, or that the same request became before
-   * @throws {NotFound} {RunBusy} {InvalidArgument} …: whatever can be refused is refused here, before a head is sent
-   */
-  async sendToGroup(sender: Sender, groupId: string, asked: SendRequest, key?: string): Promise<RunRow> {
-    const { store, limits } = this.#options
-    const { tenant } = sender
-    const request = bounded(limits, asked)
-    return await this.#once(tenant, requestKey(groupId, request, key), async (once) => {
-      const group = await store.findGroup(tenant, groupId)
-      if (isAnswer(request)) return await this.#answer(sender, { group: groupId }, request, once)
-      return await this.#meet(sender, await askGroup(store, tenant, group, request), once)
-    })
-  }
-
-  /** @throws as sendToGroup */
-  async sendToAgent(sender: Sender, agentId: string, asked: SendRequest, key?: string): Promise<RunRow> {
-    const { store, limits } = this.#options
-    const { tenant } = sender
-    const request = bounded(limits, asked)
-    return await this.#once(tenant, requestKey(agentId, request, key), async (once) => {
-      if (!isAnswer(request)) return await this.#meet(sender, await askAgent(store, tenant, agentId, request), once)
-      await store.findAgent(tenant, agentId)
-      return await this.#answer(sender, { agent: agentId }, request, once)
-    })
   }
 
   /**
@@ -147,7 +64,7 @@ export class Runs {
   async cancelOf(tenant: string, agentId: string, runIds?: string[]): Promise<Record<string, 'cancelled' | 'failed'>> {
     const { store } = this.#options
     await store.findAgent(tenant, agentId)
-    const cancellable = new Set(await this.#holders(tenant, [agentId]))
+    const cancellable = new Set(await this.holders(tenant, [agentId]))
     const wanted = runIds ?? [...cancellable]
     if (wanted.length === 0) throw new Conflict('CONFLICT: No active runs to cancel')
     const ends = wanted.map(async (id) => {
@@ -180,7 +97,7 @@ export class Runs {
     await log.recover(open.map(({ seq }) => seq))
     for (const run of open) {
       if (run.status === 'created') this.#line.add(run)
-      else this.#launch(run)
+      else this.launch(run)
     }
     await this.#advance()
   }
@@ -199,57 +116,8 @@ export class Runs {
     await this.#options.log.settled()
   }
 
-  /** The run that the same request has led to before, or what `send` makes of it. */
-  async #once(tenant: string, key: Key, send: (key: Key) => Promise<RunRow>): Promise<RunRow> {
-    try {
-      await this.#refuseRepeated(tenant, key)
-      return await send(key)
-    } catch (error) {
-      if (error instanceof Repeated) return await this.#options.store.findRun(tenant, error.runId)
-      throw error
-    }
-  }
-
-  /** @throws {Repeated} {KeyReused} */
-  async #refuseRepeated(tenant: string, key: Key): Promise<void> {
-    const before = key && (await this.#options.store.runOfKey(tenant, key))
-    if (!before) return
-    throw before.hash === key.hash ? new Repeated(before.runId) : new KeyReused(before.runId)
-  }
-
-  /** The answers to calls that wait: the run that paused is taken up by a new one; given again, they lead to the same run. */
-  async #answer(sender: Sender, of: { group: string } | { agent: string }, request: SendRequest, key: Key): Promise<RunRow> {
-    const { store } = this.#options
-    const { tenant } = sender
-    try {
-      const [first] = await pendingOf(store, tenant, of)
-      if (!first) throw new InvalidArgument('INVALID_ARGUMENT: No tool call is currently awaiting approval')
-      // All that waits in a run is answered together, though it was asked by several members.
-      const together = await store.pendingApprovals(tenant, { run: first.runId })
-      return await this.#admit(sender, answerTo(together, await store.findRun(tenant, first.runId), request), key)
-    } catch (error) {
-      if (!(error instanceof InvalidArgument || error instanceof Conflict || error instanceof RunBusy)) throw error
-      const before = await store.answeredBy(tenant, of, answeredIds(request))
-      if (before === undefined) throw error
-      return await store.findRun(tenant, before)
-    }
-  }
-
-  /** Admits a request as it asked for, should its target be busy (design §5 row 10). */
-  async #meet(sender: Sender, asked: Asked, key: Key): Promise<RunRow> {
-    const { on_busy: onBusy } = asked.admission.request
-    if (onBusy === 'interrupt' || onBusy === 'rollback') {
-      const { store } = this.#options
-      for (const id of await this.#holders(asked.tenant, targetsOf(asked), false)) {
-        await this.cancel(asked.tenant, id)
-        if (onBusy === 'rollback') await store.withdrawMessages(asked.tenant, id)
-      }
-    }
-    return await this.#admit(sender, asked, key, onBusy !== 'reject')
-  }
-
   /** The runs of this tenant that keep one of `targets`: they work, wait for an answer or, unless told otherwise, stand in line. */
-  async #holders(tenant: string, targets: string[], inLine = true): Promise<string[]> {
+  async holders(tenant: string, targets: string[], inLine = true): Promise<string[]> {
     const { store } = this.#options
     const live = [...this.#live.values()].flatMap(({ run }) =>
       run.tenant === tenant && targetsOf(run).some((target) => targets.includes(target)) ? [run.id] : [],
@@ -260,49 +128,24 @@ export class Runs {
     return [...new Set([...live, ...paused.flat().map(({ runId }) => runId), ...waiting.map(({ id }) => id)])]
   }
 
-  /** @param patient waits in line where it cannot begin at once */
-  async #admit(sender: Sender, asked: Asked, key: Key, patient = false): Promise<RunRow> {
-    const { store, log, providers, resolveImages } = this.#options
-    const { tenant, groupId, agentId, answering } = asked
-    const inputs = await resolveImages(asked.inputs)
-    const admission = { ...asked.admission, followUps: await resolveImages(asked.admission.followUps) }
-    if (admission.request.override_model) providers.resolve(admission.request.override_model)
-    const targets = targetsOf(asked)
-    const run = { id: newId('run'), agentId, groupId, createdAt: Date.now() }
-    const { background, streaming } = admission.request
-    const runType = streaming ? 'send_message_streaming' : 'send_message'
-    const made: NewRun = { ...run, admission, background, runType, payer: sender.key?.id ?? null }
-    const rows = inputs.flatMap((input) => inputRows(run, input, hearersOf(asked)))
-    let waits = false
-    await log.begin([ping(run.id)], async (frames) => {
-      // Here nothing else is stored between the look and the admission, and nobody has begun to drain.
-      if (this.#closing) throw new ShuttingDown()
-      await this.#refuseRepeated(tenant, key)
-      await refuseRun(store, sender, this.#options)
-      try {
-        if (answering.length === 0) {
-          this.#line.refuse(targets)
-          for (const agent of hearersOf(asked)) refusePending(await pendingOf(store, tenant, { agent }))
-        }
-        return await store.admitRun(tenant, made, { targets, inputs: rows, frames, answering, key })
-      } catch (error) {
-        if (!patient || !(error instanceof RunBusy || error instanceof Conflict)) throw error
-        const { queueLimit } = this.#options
-        if (this.#line.before(targets).length >= queueLimit) throw new QueueFull(groupId ?? agentId, queueLimit)
-        waits = true
-        const later = { ...made, admission: { ...admission, followUps: inputs } }
-        return await store.admitRun(tenant, later, { targets: [], inputs: [], frames, answering, key, waits })
-      }
-    })
-    const admitted = await store.findRun(tenant, run.id)
-    if (waits) {
-      this.#line.add(admitted)
-      await this.#advance()
-    } else this.#launch(admitted)
-    return admitted
+  /** Those that stand in line for one of `targets`. */
+  waitingFor(targets: string[]): RunRow[] {
+    return this.#line.before(targets)
   }
 
-  #launch(run: RunRow) {
+  /** @throws {RunBusy} when somebody stands in line for one of `targets` already */
+  refuseWaitedFor(targets: string[]): void {
+    this.#line.refuse(targets)
+  }
+
+  /** A run that was stored as `created` begins when all whom it needs are free. */
+  async wait(run: RunRow): Promise<void> {
+    this.#line.add(run)
+    await this.#advance()
+  }
+
+  /** A run that was stored as `running` begins to work. */
+  launch(run: RunRow): void {
     if (run.groupId !== null) this.#options.log.announce(run.groupId)
     const abort = new AbortController()
     const work = async () => {
@@ -354,7 +197,7 @@ export class Runs {
       if (error instanceof RunBusy || error instanceof StorageTrouble) return false
       throw error
     }
-    this.#launch(started)
+    this.launch(started)
     return true
   }
 

@@ -19,7 +19,7 @@ const ofAgent = validate('param', z.object({ agent_id: AgentId }))
 
 /** Talking to one agent, and its history (streaming.md §0.2). */
 export const agentMessageRoutes = (services: Services) => {
-  const { store, runs } = services
+  const { store, runs, requests } = services
   return new Hono<Caller>({ strict: false })
     .post(
       '/:agent_id/messages',
@@ -28,7 +28,7 @@ export const agentMessageRoutes = (services: Services) => {
       validate('json', SendRequest),
       async (c) => {
         const request = c.req.valid('json')
-        const run = await runs.sendToAgent(c.var, c.req.valid('param').agent_id, request, c.req.header('idempotency-key'))
+        const run = await requests.sendToAgent(c.var, c.req.valid('param').agent_id, request, c.req.header('idempotency-key'))
         return request.streaming
           ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
           : await answerWhole(c, services, run)
@@ -42,7 +42,7 @@ export const agentMessageRoutes = (services: Services) => {
       async (c) => {
         const request = c.req.valid('json')
         const key = c.req.header('idempotency-key')
-        const run = await runs.sendToAgent(c.var, c.req.valid('param').agent_id, { ...request, streaming: true }, key)
+        const run = await requests.sendToAgent(c.var, c.req.valid('param').agent_id, { ...request, streaming: true }, key)
         return answerEvents(c, services, run, { after: 0, pings: request.include_pings })
       },
     )
@@ -53,7 +53,7 @@ export const agentMessageRoutes = (services: Services) => {
       validate('json', SendAsyncRequest),
       async (c) => {
         const key = c.req.header('idempotency-key')
-        const { id } = await runs.sendToAgent(c.var, c.req.valid('param').agent_id, c.req.valid('json'), key)
+        const { id } = await requests.sendToAgent(c.var, c.req.valid('param').agent_id, c.req.valid('json'), key)
         return c.json(await store.showRun(c.var.tenant, id))
       },
     )

@@ -49,7 +49,7 @@ export const completionRoutes = (services: Services) =>
     }),
     validate('json', ChatRequest),
     async (c) => {
-      const { store, runs } = services
+      const { store, requests } = services
       const { tenant } = c.var
       const request = c.req.valid('json')
       const target = await targetOf(services, tenant, request.model)
@@ -58,8 +58,8 @@ export const completionRoutes = (services: Services) =>
       const send = sendOf(request, group?.manager_type !== 'supervisor')
       const key = c.req.header('idempotency-key')
       const run = group
-        ? await runs.sendToGroup(c.var, group.id, send, key)
-        : await runs.sendToAgent(c.var, target.id, send, key)
+        ? await requests.sendToGroup(c.var, group.id, send, key)
+        : await requests.sendToAgent(c.var, target.id, send, key)
       const completion = new Completion({
         id: run.id,
         model: request.model,

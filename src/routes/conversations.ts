@@ -25,7 +25,7 @@ const ofConversation = validate('param', z.object({ conversation_id: Conversatio
  * own: `default`.
  */
 export const conversationRoutes = (services: Services) => {
-  const { store, runs } = services
+  const { store, runs, requests } = services
   return new Hono<Caller>({ strict: false })
     .post(
       '/:conversation_id/messages',
@@ -35,7 +35,7 @@ export const conversationRoutes = (services: Services) => {
       async (c) => {
         const { agent_id, ...request } = c.req.valid('json')
         const agent = agentOf(c.req.valid('param').conversation_id, agent_id, 'body')
-        const run = await runs.sendToAgent(c.var, agent, request, c.req.header('idempotency-key'))
+        const run = await requests.sendToAgent(c.var, agent, request, c.req.header('idempotency-key'))
         return request.streaming
           ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
           : await answerWhole(c, services, run)

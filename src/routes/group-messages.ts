@@ -17,7 +17,7 @@ const ofGroup = validate('param', z.object({ group_id: GroupId }))
 
 /** Talking to a group, and what was said in it (groups.md §2.10–2.15). */
 export const groupMessageRoutes = (services: Services) => {
-  const { store, runs } = services
+  const { store, requests } = services
   return new Hono<Caller>({ strict: false })
     .post(
       '/:group_id/messages',
@@ -26,7 +26,7 @@ export const groupMessageRoutes = (services: Services) => {
       validate('json', SendRequest),
       async (c) => {
         const request = c.req.valid('json')
-        const run = await runs.sendToGroup(c.var, c.req.valid('param').group_id, request, c.req.header('idempotency-key'))
+        const run = await requests.sendToGroup(c.var, c.req.valid('param').group_id, request, c.req.header('idempotency-key'))
         return request.streaming
           ? answerEvents(c, services, run, { after: 0, pings: request.include_pings })
           : await answerWhole(c, services, run)
@@ -40,7 +40,7 @@ export const groupMessageRoutes = (services: Services) => {
       async (c) => {
         const request = c.req.valid('json')
         const key = c.req.header('idempotency-key')
-        const run = await runs.sendToGroup(c.var, c.req.valid('param').group_id, { ...request, streaming: true }, key)
+        const run = await requests.sendToGroup(c.var, c.req.valid('param').group_id, { ...request, streaming: true }, key)
         return answerEvents(c, services, run, { after: 0, pings: request.include_pings })
       },
     )
@@ -51,7 +51,7 @@ export const groupMessageRoutes = (services: Services) => {
       validate('json', SendAsyncRequest),
       async (c) => {
         const key = c.req.header('idempotency-key')
-        const { id } = await runs.sendToGroup(c.var, c.req.valid('param').group_id, c.req.valid('json'), key)
+        const { id } = await requests.sendToGroup(c.var, c.req.valid('param').group_id, c.req.valid('json'), key)
         return c.json(await store.showRun(c.var.tenant, id))
       },
     )
