@@ -26,10 +26,11 @@ export function openFile(path: string): OpenFile {
   const owner = own(path)
   try {
     const crashed = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0
-    if (crashed) refuseForeignWal(path)
-    const raw = open(path)
-    if (crashed) check(raw, path)
-    return { raw, owner }
+    if (crashed) {
+      refuseForeignWal(path)
+      check(path)
+    }
+    return { raw: open(path), owner }
   } catch (error) {
     owner.close()
     throw error
@@ -88,18 +89,24 @@ function open(path: string): Database.Database {
   }
 }
 
-/** The process that had it open last did not close it: a crash of the machine may have left half-written pages. */
-function check(raw: Database.Database, path: string) {
+/**
+ * The process that had it open last did not close it: a crash of the machine may have left half-written pages. Read-only, because
+ * closing it otherwise would put the log into a damaged file, and leave no trace of the crash for the next start.
+ */
+function check(path: string) {
   if (statSync(path).size > CHECKED_BYTES) return
   let found: unknown
   try {
-    found = raw.pragma('quick_check(1)', { simple: true })
+    const raw = new Database(path, { readonly: true })
+    try {
+      found = raw.pragma('quick_check(1)', { simple: true })
+    } finally {
+      raw.close()
+    }
   } catch (error) {
     found = reasonOf(error)
   }
-  if (found === 'ok') return
-  raw.close()
-  throw damaged(path, String(found).replaceAll('\n', ' '))
+  if (found !== 'ok') throw damaged(path, String(found).replaceAll('\n', ' '))
 }
 
 function newestBackup(path: string): string | undefined {

@@ -58,7 +58,7 @@ export function examinePairing(db: Database.Database, mend: boolean): Finding[] 
     const torn = tornOf(context.all(id), busy)
     const { calls, strays } = torn
     if (calls.length + strays.length === 0) return []
-    if (mend) db.transaction(() => mendHistory(db, torn))()
+    if (mend) db.transaction(() => mendHistory(db, torn)).immediate()
     const of = [
       ...calls.map((call) => `the call ${call.id} of ${call.name} has no result`),
       ...strays.map(({ row }) => `${row.id} has results that nothing asked for`),

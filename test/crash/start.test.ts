@@ -1,12 +1,29 @@
 import Database from 'better-sqlite3'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  watch,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Api } from '../support/api.ts'
-import { buildServer, launch, type LaunchOptions, startProcess } from '../support/process.ts'
+import { smallDisk } from '../support/disk.ts'
+import { buildServer, launch, type LaunchOptions, sourceEntry, startProcess } from '../support/process.ts'
 import { tempFolder } from '../support/server.ts'
 
 test('a port that is in use is one line', async () => {
@@ -17,13 +34,13 @@ test('a port that is in use is one line', async () => {
   await expectRefused({ ...emptyDatabase(), PORT: port }, `127.0.0.1:${port}`)
 })
 
-test('a folder as a database is one line that names it', async () => {
+test('F22 a folder as a database is one line that names it', async () => {
   const folder = join(tempFolder(), 'data')
   mkdirSync(folder)
   await expectRefused({ DATABASE_URL: `file:${folder}` }, folder)
 })
 
-test('a file that is no database is one line that names it, and is left alone', async () => {
+test('F31 a file that is no database is one line that names it, and is left alone', async () => {
   const file = join(tempFolder(), 'letter.txt')
   const text = 'Dear database, '.repeat(1000)
   writeFileSync(file, text)
@@ -31,7 +48,78 @@ test('a file that is no database is one line that names it, and is left alone', 
   expect(readFileSync(file, 'utf8')).toBe(text)
 })
 
-test('a second server on the same file is one line, and the first goes on', async () => {
+test.each([
+  ['below a file', (folder: string) => join(writeIn(folder, 'letter.txt'), 'test.db')],
+  ['a link that leads nowhere', (folder: string) => linkIn(folder, join(folder, 'nowhere', 'test.db'))],
+])('F22 a database %s is one line that names it', async (_, make) => {
+  const file = make(tempFolder())
+  await expectRefused({ DATABASE_URL: `file:${file}` }, file)
+})
+
+test('F22 a folder without permission is one line that names the file', async ({ skip }) => {
+  // Whom nothing is forbidden starts the server as somebody else.
+  const under = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
+  const command = [...under, process.execPath, '--check', sourceEntry]
+  if (spawnSync(command[0]!, command.slice(1)).status !== 0) return skip('nobody else may run the server here')
+  const folder = tempFolder()
+  chmodSync(folder, 0o500)
+  const file = join(folder, 'test.db')
+  await expectRefused({ DATABASE_URL: `file:${file}` }, file, { under })
+})
+
+test('F20 a read-only disk is one line that names the file', async ({ skip }) => {
+  const disk = smallDisk(8)
+  if (!disk) return skip('this machine lets nobody mount a disk')
+  const file = join(disk.folder, 'test.db')
+  await (await startProcess({ DATABASE_URL: `file:${file}` })).kill('SIGTERM')
+  disk.remount('ro')
+  await expectRefused({ DATABASE_URL: `file:${file}` }, file)
+})
+
+test('F17 a start on a full disk is one line that names the file', async ({ skip }) => {
+  const disk = smallDisk(8)
+  if (!disk) return skip('this machine lets nobody mount a disk')
+  const file = join(disk.folder, 'test.db')
+  await (await startProcess({ DATABASE_URL: `file:${file}` })).kill('SIGTERM')
+  disk.fill()
+  await expectRefused({ DATABASE_URL: `file:${file}` }, file)
+})
+
+test('F31 a file that was damaged in a crash is one line that names the newest backup', async () => {
+  const { file, settings } = await crashed()
+  const backup = `${file}.before-1.backup`
+  writeFileSync(backup, '')
+  damage(file, 'passages')
+  await expectRefused(settings, `${file} is damaged`)
+  await expectRefused(settings, `the newest backup beside it is ${backup}`)
+})
+
+test('F31 a file that was cut short is one line that says so', async () => {
+  const settings = emptyDatabase()
+  expect(await (await startProcess(settings)).kill('SIGTERM')).toMatchObject({ code: 0 })
+  const file = settings.DATABASE_URL.slice('file:'.length)
+  truncateSync(file, statSync(file).size - 3 * 4096)
+  await expectRefused(settings, `${file} is damaged (database disk image is malformed): restore it from a backup`)
+})
+
+test('F32 a log of another database is never played, and both files are left alone', async () => {
+  const [one, other] = [await crashed(), await crashed()]
+  copyFileSync(`${other.file}-wal`, `${one.file}-wal`)
+  const before = [readFileSync(one.file), readFileSync(`${one.file}-wal`)]
+  await expectRefused(one.settings, `${one.file}-wal belongs to another database`)
+  expect([readFileSync(one.file), readFileSync(`${one.file}-wal`)]).toEqual(before)
+  // Its own log is at home with it.
+  const { api } = await startProcess(other.settings)
+  expect(await api.get('/v1/agents/')).toMatchObject([{ name: 'ana' }])
+})
+
+test('F32 a log without its database is one line that says so', async () => {
+  const { file, settings } = await crashed()
+  rmSync(file)
+  await expectRefused(settings, `${file} is missing, but its log ${file}-wal is there`)
+})
+
+test('F27 a second server on the same file is one line, and the first goes on', async () => {
   const settings = emptyDatabase()
   const first = await startProcess(settings)
   await expectRefused(settings, 'in use by another Roundtable')
@@ -39,7 +127,7 @@ test('a second server on the same file is one line, and the first goes on', asyn
   expect(await first.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
 })
 
-test('a database of a newer version is one line that names it', async () => {
+test('F34 a database of a newer version is one line that names it', async () => {
   const settings = emptyDatabase()
   await (await startProcess(settings)).kill('SIGTERM')
   const file = settings.DATABASE_URL.slice('file:'.length)
@@ -75,7 +163,7 @@ test('an older Node is told which one is needed', async ({ skip }) => {
   await expectRefused(emptyDatabase(), 'needs Node 22.19 or newer', { node })
 })
 
-test('an update copies the database first, and keeps what is in it; a downgrade is refused', async () => {
+test('F34 F101 an update copies the database first, and keeps what is in it; a downgrade is refused', async () => {
   const { entry, migrations } = await buildServer()
   const { DATABASE_URL } = emptyDatabase()
   const file = DATABASE_URL.slice('file:'.length)
@@ -102,7 +190,7 @@ test('an update copies the database first, and keeps what is in it; a downgrade 
   expect(await everything(old.api, group.id)).toEqual(data)
 })
 
-test('an update that fails changes nothing', async () => {
+test('F101 an update that fails changes nothing', async () => {
   const { entry, migrations } = await buildServer()
   const { DATABASE_URL } = emptyDatabase()
   const before = await startProcess({ DATABASE_URL }, { entry })
@@ -123,7 +211,7 @@ test('an update that fails changes nothing', async () => {
   expect(await everything(after.api, group.id)).toEqual(data)
 })
 
-test('an update that was killed while it copied the database copies it again', async () => {
+test('F101 an update that was killed while it copied the database copies it again', async () => {
   const { entry, migrations } = await buildServer()
   const { DATABASE_URL } = emptyDatabase()
   const file = DATABASE_URL.slice('file:'.length)
@@ -143,6 +231,42 @@ test('an update that was killed while it copied the database copies it again', a
     expect(inFile(backup, (db) => db.prepare('SELECT length(data) FROM ballast').pluck().all())).toEqual([200_000_000])
   }
 })
+
+/** A database with an agent, as a killed server leaves it. */
+async function crashed() {
+  const settings = emptyDatabase()
+  const server = await startProcess(settings)
+  await server.api.agent({ name: 'ana' })
+  await server.kill('SIGKILL')
+  return { settings, file: settings.DATABASE_URL.slice('file:'.length) }
+}
+
+/** Writes rubbish over the first page of a table, which the log beside it does not hold. */
+function damage(file: string, table: string) {
+  const [page, size] = inFile(copyOf(file), (db) => [
+    db.prepare('SELECT rootpage FROM sqlite_master WHERE name = ?').pluck().get(table) as number,
+    db.pragma('page_size', { simple: true }) as number,
+  ])
+  const open = openSync(file, 'r+')
+  writeSync(open, Buffer.alloc(size, 0xff), 0, size, (page - 1) * size)
+  closeSync(open)
+}
+
+function copyOf(file: string): string {
+  const copy = join(tempFolder(), 'copy.db')
+  copyFileSync(file, copy)
+  return copy
+}
+
+function writeIn(folder: string, name: string): string {
+  writeFileSync(join(folder, name), 'text')
+  return join(folder, name)
+}
+
+function linkIn(folder: string, target: string): string {
+  symlinkSync(target, join(folder, 'link.db'))
+  return join(folder, 'link.db')
+}
 
 /** One line on stderr that has `text` in it, nothing else, and exit code 1. */
 async function expectRefused(settings: Record<string, string>, text: string, options?: LaunchOptions) {
