@@ -264,7 +264,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       ...providers.flatMap(({ apiKey }) => apiKey ?? []),
       ...Object.values(tracing?.headers ?? {}),
       ...Object.values(data.ROUNDTABLE_MCP_SERVERS).flatMap((server) =>
-        Object.values('url' in server ? server.headers : server.env),
+        // `Bearer …` is quoted with and without the word.
+        Object.values('url' in server ? server.headers : server.env).flatMap((value) => [value, value.replace(/^\w+ +/, '')]),
       ),
     ],
   })

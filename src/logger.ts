@@ -54,14 +54,15 @@ export async function flushLogs(patienceMs = 500): Promise<void> {
 
 /** From now on these values appear in no line, whoever writes them: a provider quotes the key that it refuses (faults.md F83). */
 export function hideInLogs(values: string[]): void {
-  const quoted = values.filter((value) => value.length >= SHORTEST_SECRET).map((value) => JSON.stringify(value).slice(1, -1))
-  secrets = [...new Set([...secrets, ...quoted])].toSorted((a, b) => b.length - a.length)
+  const long = values.filter((value) => value.length >= SHORTEST_SECRET)
+  const quoted = long.map((value) => JSON.stringify(value).slice(1, -1))
+  secrets = [...new Set([...secrets, ...long, ...quoted])].toSorted((a, b) => b.length - a.length)
 }
 
-/** Also what looks like a key on its way, though nobody named it. */
-function withoutSecrets(line: string): string {
-  for (const secret of secrets) line = line.replaceAll(secret, HIDDEN)
-  return line.replaceAll(/\b(Bearer|Basic) +[\w.~+/=-]{6,}/gi, `$1 ${HIDDEN}`).replaceAll(/\brt-[\w-]{43}/g, HIDDEN)
+/** A text of others without those values, and without what looks like a key on its way, though nobody named it. */
+export function withoutSecrets(text: string): string {
+  for (const secret of secrets) text = text.replaceAll(secret, HIDDEN)
+  return text.replaceAll(/\b(Bearer|Basic) +[\w.~+/=-]{6,}/gi, `$1 ${HIDDEN}`).replaceAll(/\brt-[\w-]{43}/g, HIDDEN)
 }
 
 function plainError(error: unknown, depth = 0): unknown {

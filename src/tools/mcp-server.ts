@@ -1,6 +1,7 @@
 import type { ListToolsResult, MCPClient, MCPClientConfig, MCPTransport } from '@ai-sdk/mcp'
 import { z } from 'zod'
 import type { McpServerSettings } from '../config.ts'
+import { withoutSecrets } from '../logger.ts'
 import { StdioTransport } from './mcp-stdio.ts'
 import { ToolError, type ToolCallContext } from './tool.ts'
 
@@ -125,7 +126,8 @@ export class McpServer {
   }
 
   #explain(error: unknown, fate: Fate): string {
-    const message = messageOf(error).slice(0, 500)
+    // It may quote the headers that it was sent.
+    const message = withoutSecrets(messageOf(error)).slice(0, 500)
     if (fate === 'unknown')
       return `The connection to the MCP server ${this.name} broke; it may have done it, or not (${message})`
     if (fate === 'not sent') return `The MCP server ${this.name} cannot be reached (${message})`
