@@ -140,6 +140,7 @@ const Env = z.object({
   ROUNDTABLE_STEP_RETRIES: z.coerce.number().int().min(0).max(10).default(2),
   ROUNDTABLE_QUEUE_LIMIT: z.coerce.number().int().min(0).default(100),
   ROUNDTABLE_READER_STALL_SECONDS: seconds(30),
+  ROUNDTABLE_FRAMES_RETENTION_DAYS: z.coerce.number().min(0).default(30),
   ROUNDTABLE_CUSTOM_TOOLS: flag,
   ROUNDTABLE_TOOL_SECONDS: seconds(10),
   ROUNDTABLE_TOOL_MEMORY_MB: z.coerce.number().int().min(160).default(256),
@@ -239,6 +240,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       members: data.ROUNDTABLE_MAX_MEMBERS,
     },
     shutdownMs: data.ROUNDTABLE_SHUTDOWN_SECONDS * 1000,
+    /** How long the frames of a run that has ended are kept; 0 is for ever. */
+    framesRetentionMs: data.ROUNDTABLE_FRAMES_RETENTION_DAYS * 24 * 60 * 60 * 1000,
     readerStallMs: data.ROUNDTABLE_READER_STALL_SECONDS * 1000,
     /** How we get what others point us at: images. */
     fetch: {

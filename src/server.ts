@@ -22,6 +22,7 @@ import { everybody } from './loop/watcher.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { logRunEnd } from './observe/run-line.ts'
 import { RunLog } from './stream/log.ts'
+import { keepFrames } from './stream/retention.ts'
 import { PAGE_CHARS } from './stream/sealed.ts'
 import { agentTools } from './tools/agents.ts'
 import { createTools } from './tools/index.ts'
@@ -98,6 +99,7 @@ export async function startServer(
   const server = serve({ fetch: app.fetch, hostname, port: wanted, createServer, serverOptions }) as Server
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo
+  const stopPruning = keepFrames(store, config.framesRetentionMs)
   const failed = once(store.failed, 'abort').then(async () => {
     closing.abort()
     server.close()
@@ -124,6 +126,7 @@ export async function startServer(
       clearInterval(sweep)
       clearTimeout(tell)
       clearTimeout(cut)
+      stopPruning()
       await tracing?.close()
       await tools.close()
       await fetcher.close()

@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
 import { log, segments } from './schema.ts'
 import type { Db } from './db.ts'
 import type { Frames, LogRow, NewFrames, Segment } from './store.ts'
@@ -9,6 +9,16 @@ export const frameQueries = ({ orm, raw, write }: Db): Frames => {
   const segmentAfter = raw.prepare<[number, number], StoredSegment>(
     'SELECT run, first, last, final, frames FROM segments WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1',
   )
+  const nextSealed = raw.prepare<[number], { run: number; created: number; ended: number | null }>(
+    `SELECT runs.seq AS run, created_at AS created, completed_at AS ended FROM runs
+     WHERE seq = (SELECT run FROM segments WHERE run > ? ORDER BY run LIMIT 1)`,
+  )
+  const lastPieces = raw
+    .prepare<[number, number], number>(
+      `SELECT min(first) FROM (SELECT first, sum(octet_length(frames)) OVER (ORDER BY first DESC) - octet_length(frames) AS behind
+       FROM segments WHERE run = ?) WHERE behind < ?`,
+    )
+    .pluck()
   return {
     async appendFrames(batch) {
       return write(() => appendTo(insertLog, batch))
@@ -38,11 +48,29 @@ export const frameQueries = ({ orm, raw, write }: Db): Frames => {
         .limit(1)
         .get()
     },
+    async pruneFrames(before, after) {
+      const next = nextSealed.get(after)
+      // Runs are numbered as they come: those behind it have not ended before it began.
+      if (!next || next.created >= before) return undefined
+      if (next.ended === null || next.ended >= before) return next.run
+      const { run } = next
+      await write(() => {
+        const first = lastPieces.get(run, PRUNED_BYTES)!
+        orm
+          .delete(segments)
+          .where(and(eq(segments.run, run), gte(segments.first, first)))
+          .run()
+      })
+      return run - 1
+    },
     async unsealed() {
       return orm.select().from(log).orderBy(log.id).all() satisfies LogRow[]
     },
   }
 }
+
+/** What one transaction takes away takes some milliseconds: almost every run at once, one that is larger from its end on. */
+const PRUNED_BYTES = 8 * 1024 * 1024
 
 interface StoredSegment extends Omit<Segment, 'final'> {
   final: 0 | 1

@@ -656,6 +656,13 @@ export interface Frames {
   /** The segment that holds the frame after `after`, or nothing. */
   readSegment(run: number, after: number): Promise<Segment | undefined>
   lastSealed(run: number): Promise<{ last: number; final: boolean } | undefined>
+  /**
+   * Deletes frames of the first run after number `after` that has some, if it ended before `before` (ms since 1970): its last
+   * ones first, so that a run which is not whole any more has no end, and nobody reads it.
+   *
+   * @returns the number to go on after; undefined when no run is left that has ended before
+   */
+  pruneFrames(before: number, after: number): Promise<number | undefined>
   /** At start-up: what was committed and not sealed, oldest first. */
   unsealed(): Promise<LogRow[]>
 }
