@@ -181,7 +181,10 @@ function fateOf(error: unknown): Fate {
     const { code, statusCode, message } = cause as Error & { code?: string | number; statusCode?: number }
     if (typeof code === 'string') return neverSent.has(code) ? 'not sent' : 'unknown'
     // Both numbers are what the official SDK's servers say of a session that they do not know, which is lost with them.
-    if (code === -32_000 || code === -32_001 || (statusCode !== undefined && statusCode < 500)) return 'not sent'
+    if (code === -32_000 || code === -32_001 || (statusCode !== undefined && statusCode >= 400 && statusCode < 500))
+      return 'not sent'
+    // It took the call, and what it answered makes no sense.
+    if (statusCode !== undefined && statusCode < 300) return 'unknown'
     if (code !== undefined || statusCode !== undefined) return 'answered'
     if (/closed client|process has ended|initialization timed out/.test(message)) return 'not sent'
     if (message === 'Connection closed' || message === 'fetch failed') {

@@ -23,6 +23,7 @@ const AGAIN_MS = 30_000
 
 const NAME_CHARS = 64
 const SCHEMA_BYTES = 256 * 1024
+const SCHEMA_DEPTH = 100
 
 /** How a stored tool says whose it is. */
 const Origin = z.object({ mcp: z.object({ server_name: z.string(), tool_name: z.string() }) })
@@ -92,6 +93,7 @@ export class McpTools implements ToolSource {
     for (const tool of listed) {
       const name = tool.name.replaceAll(/[^\w-]/g, '_') // what providers take
       if (name.length > NAME_CHARS) say(server, `its tool ${name.slice(0, NAME_CHARS)}… is left out: the name is too long`)
+      else if (isDeep(tool, SCHEMA_DEPTH)) say(server, `its tool ${name} is left out: the schema is nested too deeply`)
       else if (JSON.stringify(tool).length > SCHEMA_BYTES) say(server, `its tool ${name} is left out: the schema is too large`)
       else tools.set(tool.name, rowOf(server, name, tool))
     }
@@ -99,6 +101,11 @@ export class McpTools implements ToolSource {
     for (const { name } of refused) say(server, `its tool ${name} is left out: other tools have its names`)
   }
 }
+
+const isDeep = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => isDeep(inner, levels - 1)))
 
 const say = (server: string, what: string) => logger.warn(`MCP server ${server}: ${what}`)
 

@@ -143,7 +143,7 @@ test('images go through: base64, data: and, from where it is allowed, by address
   }
 })
 
-test('an image that must not be fetched is refused before anything is stored', async () => {
+test('F89 an image that must not be fetched is refused before anything is stored', async () => {
   const { api } = await startServer()
   const { id } = await api.group(['ana'])
   for (const url of ['file:///etc/passwd', 'http://127.0.0.1:1/x.png', 'http://169.254.169.254/', 'http://localhost/x.png']) {

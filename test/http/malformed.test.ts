@@ -67,7 +67,7 @@ function raw(url: string, method: string, path: string, { headers = {}, body, ch
   })
 }
 
-test('ids that are none, or nobody’s', async () => {
+test('F74 ids that are none, or nobody’s', async () => {
   const { refuses, group, agent } = await start()
   const pattern = /String should match pattern 'group-\{uuid4\}'/
   await refuses([
@@ -93,7 +93,7 @@ test('ids that are none, or nobody’s', async () => {
   ])
 })
 
-test('bodies that are no JSON object', async () => {
+test('F72 bodies that are no JSON object', async () => {
   const { refuses, group } = await start()
   const send = `/v1/groups/${group}/messages`
   const typed = (type: string) => ({ ...json(hi), headers: { 'content-type': type } })
@@ -122,7 +122,7 @@ test('bodies that are no JSON object', async () => {
   ])
 })
 
-test('a send that says nothing, or what cannot be', async () => {
+test('F73 a send that says nothing, or what cannot be', async () => {
   const { refuses, group, agent } = await start()
   const send = `/v1/groups/${group}/messages`
   const row = (name: string, body: object, says: RegExp): Row => [name, 'POST', send, json(body), 422, says]
@@ -177,7 +177,7 @@ test('a send that says nothing, or what cannot be', async () => {
   expect(({} as Record<string, unknown>)['input']).toBeUndefined()
 })
 
-test('groups that cannot be, or cannot talk', async () => {
+test('F73 groups that cannot be, or cannot talk', async () => {
   const { refuses, group } = await start()
   const managed = (manager_config: unknown) => json({ agent_ids: [], description: '', manager_config })
   await refuses([
@@ -211,7 +211,7 @@ test('groups that cannot be, or cannot talk', async () => {
   ])
 })
 
-test('pages that are none', async () => {
+test('F73 pages that are none', async () => {
   const { refuses, group } = await start()
   const list = `/v1/groups/${group}/messages`
   const row = (query: string, status: number, says: RegExp): Row => [
@@ -274,7 +274,7 @@ test('F50 a place in a stream is a whole number, and nothing else is taken for o
   expect((await raw(url, 'GET', stream, header(' 2 '))).text).toMatch(/^retry: \d+\n\nid: 3\n/)
 })
 
-test('methods and addresses that are not served', async () => {
+test('F77 methods and addresses that are not served', async () => {
   const { refuses, group, agent } = await start()
   const send = `/v1/groups/${group}/messages`
   await refuses([

@@ -103,7 +103,7 @@ describe('dynamic', () => {
   })
 
   test.each(modes)(
-    '%s: a manager that names nobody is corrected once; then it is the next member’s turn, and the stream says so',
+    'F45 %s: a manager that names nobody is corrected once; then it is the next member’s turn, and the stream says so',
     async (mode) => {
       const cast = await startCast()
       const { id } = await cast.troupe('dynamic', ['Ann', 'Anna'], { manager: 'Max' })
@@ -138,7 +138,7 @@ describe('dynamic', () => {
     ['a name in small letters', choose('anna'), 'Max Anna', 'max_turns'],
     ['the shorter of two names', choose('Ann'), 'Max Ann', 'max_turns'],
     ['the termination token', choose('DONE!'), 'Max', 'termination_token'],
-  ])('%s is a choice', async (_what, reply, asked, endedBy) => {
+  ])('F45 %s is a choice', async (_what, reply, asked, endedBy) => {
     const cast = await startCast()
     const { id } = await cast.troupe('dynamic', ['Ann', 'Anna'], { manager: 'Max', max_turns: 1 })
     cast.play({ Max: [reply] })
@@ -321,7 +321,7 @@ describe('swarm', () => {
     ])
   })
 
-  test('it ends when the group’s turns are over', async () => {
+  test('F46 it ends when the group’s turns are over', async () => {
     const cast = await startCast()
     const { id } = await cast.troupe('swarm', ['Ann', 'Bob'], { max_turns: 3 })
     cast.play({ Ann: [handOver('Bob')], Bob: [handOver('Ann')] })

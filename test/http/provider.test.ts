@@ -164,7 +164,7 @@ const failures: [string, Reply, string, string, number, string][] = [
 ]
 
 test.each(failures)(
-  '%s fails alike before the first token and after it, and leaves nothing behind',
+  'F36 F38 F42 %s fails alike before the first token and after it, and leaves nothing behind',
   async (name, reply, stop, errorType, status, bodyType) => {
     const server = await startServer({ ROUNDTABLE_STEP_RETRIES: '0', ...(name.startsWith('silence') && impatient) })
     const { api, llm } = server

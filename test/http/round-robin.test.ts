@@ -26,7 +26,7 @@ test.each([
   expect(await api.get('/v1/runs/?limit=1')).toMatchObject([{ status: 'completed', stop_reason: stop }])
 })
 
-test('max_steps counts the calls of a tool, too', async () => {
+test('F46 max_steps counts the calls of a tool, too', async () => {
   const { api, llm } = await startServer()
   const { id } = await api.agent({ include_base_tools: true })
   llm.script(() => ({ toolCalls: [{ name: 'memory_insert', arguments: '{}' }] }))

@@ -118,7 +118,7 @@ test.each([
   [429, anthropicError('rate_limit_error'), 'rate_limit', 3],
   [500, anthropicError('api_error'), 'server', 3],
   [529, anthropicError('overloaded_error'), 'overloaded', 3],
-] as const)('Anthropic: HTTP %i %j is %s', async (status, body, kind, tries) => {
+] as const)('F37 F42 Anthropic: HTTP %i %j is %s', async (status, body, kind, tries) => {
   const { llm, provider } = await anthropic()
   llm.script(() => ({ status, body }))
   const { error } = await failing(provider)
@@ -148,7 +148,7 @@ test.each([
   ['an error event', [...begin, event('error', { error: { type: 'overloaded_error', message: 'busy' } })], 'overloaded'],
   ['an end without a finish', begin, 'connection'],
   ['garbage', [...begin, 'data: {"type": \n\n'], 'malformed'],
-] as const)('Anthropic: %s after the first delta', async (_, raw, kind) => {
+] as const)('F38 Anthropic: %s after the first delta', async (_, raw, kind) => {
   const { llm, provider } = await anthropic()
   llm.script([{ raw: [...raw] }])
   const { deltas, error } = await failing(provider)
@@ -157,7 +157,7 @@ test.each([
   expect(llm.requests).toHaveLength(1)
 })
 
-test('Anthropic: an error event instead of an answer is tried again, as is a lost connection', async () => {
+test('F38 Anthropic: an error event instead of an answer is tried again, as is a lost connection', async () => {
   const { llm, provider } = await anthropic()
   llm.script([
     { raw: [event('error', { error: { type: 'overloaded_error', message: 'busy' } })] },
@@ -167,7 +167,7 @@ test('Anthropic: an error event instead of an answer is tried again, as is a los
   expect(llm.requests).toHaveLength(3)
 })
 
-test('Anthropic: a connection cut mid-token, refused, or silent', async () => {
+test('F35 Anthropic: a connection cut mid-token, refused, or silent', async () => {
   const { llm, provider } = await anthropic()
   llm.script([{ text: 'one two three', cutAfter: 1 }])
   const { deltas, error } = await failing(provider)
@@ -243,7 +243,7 @@ test('Gemini: thoughts, text, a signed call, and the same back', async () => {
   expect(body.contents[1].parts[0]).toMatchObject({ functionCall: { name: 'weather' }, thoughtSignature: 'proof' })
 })
 
-test('Gemini: an end without a finish', async () => {
+test('F35 Gemini: an end without a finish', async () => {
   const llm = await scripted()
   const provider = closing(aiSdk({ kind: 'google', name: 'google_ai', baseUrl: llm.url, apiKey: KEY }, quick))
   llm.script([{ raw: [gemini({ text: 'half' })] }])

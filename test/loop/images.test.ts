@@ -109,7 +109,7 @@ test.each([
   await expect(resolver()(inline(data))).rejects.toThrow(reason)
 })
 
-test('a server whose content type lies is not believed', async () => {
+test('F76 a server whose content type lies is not believed', async () => {
   const { url, resolve } = await gallery((_, response) =>
     response.writeHead(200, { 'content-type': 'image/png' }).end(files['image/gif']),
   )
@@ -140,7 +140,7 @@ test('one that cannot be had ends the others', async () => {
   await closed.promise
 })
 
-test('a request has a bound for all its images together', async () => {
+test('F76 a request has a bound for all its images together', async () => {
   const { url, resolve, ...server } = await gallery((_, response) =>
     response
       .writeHead(200, { 'content-type': 'image/png' })

@@ -123,7 +123,7 @@ describe('dynamic', () => {
     ['several in its text', 'a or b, or DONE!'],
     ['nobody in its text', 'Well.'],
     ['a name within a word in its text', 'abba'],
-  ])('a manager that names %s is asked again, and then the next in order speaks', async (_what, wrong) => {
+  ])('F45 a manager that names %s is asked again, and then the next in order speaks', async (_what, wrong) => {
     const again = await play2({ members: ['a', 'b'], maxTurns: 1, turns: [wrong, choose('b')] })
     expect(again).toMatchObject({ spoke: 'M M b', notes: [] })
     expect(again.options[1]!.note).toContain('named none of them, or more than one')
@@ -141,7 +141,7 @@ describe('dynamic', () => {
     ['the same twice', { calls: [chosen('Ann'), chosen('Ann', 'call_2')] }, 'Ann'],
     ['one whole name in its text', 'Anna, please.', 'Anna'],
     ['the shorter name in its text', 'I say Ann!', 'Ann'],
-  ])('%s is enough, though a name begins another', async (_what, turn, speaker) => {
+  ])('F45 %s is enough, though a name begins another', async (_what, turn, speaker) => {
     const { spoke } = await play2({ members: ['Ann', 'Anna'], maxTurns: 1, turns: [turn] })
     expect(spoke).toBe(`M ${speaker}`)
   })
@@ -150,7 +150,7 @@ describe('dynamic', () => {
     ['the manager’s call', [choose('a'), '', choose('DONE!')], 'M a M'],
     ['the manager’s text', [choose('a'), '', 'We are DONE!'], 'M a M'],
     ['a member’s words', [choose('a'), 'That is it. DONE!'], 'M a'],
-  ])('the termination token in %s ends it', async (_what, turns, spoke) => {
+  ])('F45 the termination token in %s ends it', async (_what, turns, spoke) => {
     expect(await play2({ members: ['a', 'b', 'c'], turns })).toMatchObject({
       spoke,
       ending: { stop: 'end_turn', endedBy: 'termination_token' },
@@ -268,7 +268,7 @@ describe('swarm', () => {
     expect((await play(swarm, { members: ['a', 'b', 'c'], turns: [both] })).spoke).toBe('a c')
   })
 
-  test('it ends after the group’s turns, or after four for each', async () => {
+  test('F46 it ends after the group’s turns, or after four for each', async () => {
     const pingPong = Array.from({ length: 20 }, (_, index) => to(index % 2 === 0 ? 'b' : 'a'))
     expect(await play(swarm, { members: ['a', 'b'], turns: pingPong })).toMatchObject({
       spoke: 'a b a b a b a b',

@@ -89,7 +89,7 @@ test('the wait for a busy agent ends with the call', async () => {
   expect(send).toHaveBeenCalledTimes(3)
 })
 
-test('a asks b, which asks a: refused at once; over others, too', async () => {
+test('F46 a asks b, which asks a: refused at once; over others, too', async () => {
   const ring = ['a', 'b', 'c', 'd']
   const call: ReturnType<typeof house> = house(async (_tenant, _from, id) => {
     const next = ring[(ring.indexOf(id) + 1) % ring.length]!
@@ -108,7 +108,7 @@ test('one that sits in the same conversation cannot be waited for', async () => 
   for (const tool of [AND_WAIT, ASYNC]) await expect(call('a', tool, to('b'))).rejects.toThrow(/cannot answer/)
 })
 
-test('two that begin to wait for each other at once: one is refused, the other gets its reply', async () => {
+test('F46 two that begin to wait for each other at once: one is refused, the other gets its reply', async () => {
   const busy = new Set(['a', 'b'])
   const call = house(async (_tenant, _from, id) => {
     if (busy.has(id)) throw new RunBusy(id, `run-${id}`)
@@ -128,7 +128,7 @@ test('two that begin to wait for each other at once: one is refused, the other g
   expect(ends).toContainEqual(expect.objectContaining({ response: ['ok'] }))
 })
 
-test('a circle over a group is seen: one waits for a member of it, another member for the one', async () => {
+test('F46 a circle over a group is seen: one waits for a member of it, another member for the one', async () => {
   const abort = new AbortController()
   const call = house(async (_tenant, _from, id) => {
     throw new RunBusy(id, id === 'w' ? 'run-w' : 'run-x,f')
@@ -158,7 +158,7 @@ test('who waits for a free agent no more waits for those that kept it busy befor
   expect(await first).toMatchObject({ response: ['for a'] })
 })
 
-test.each([AND_WAIT, ASYNC])('a chain of messages comes to an end: %s', async (tool) => {
+test.each([AND_WAIT, ASYNC])('F46 a chain of messages comes to an end: %s', async (tool) => {
   const ended = Promise.withResolvers<string>()
   const asked: string[] = []
   const call: ReturnType<typeof house> = house(async (_tenant, _from, id) => {
@@ -213,7 +213,7 @@ test('all with the tags are asked, but for oneself; what goes wrong with one is 
   expect((await ask(['nobody'], [])).size).toBe(0)
 })
 
-test('at most a hundred are asked, ten at a time, each by a key of its own', async () => {
+test('F90 at most a hundred are asked, ten at a time, each by a key of its own', async () => {
   const many = {
     listAgents: async (_tenant: string, { limit }: ListAgentsQuery) => Array.from({ length: limit }, (_, n) => agent(`g${n}`)),
   }

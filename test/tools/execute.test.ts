@@ -45,7 +45,7 @@ test('null for an optional argument is as good as none; where null is allowed, o
   expect(await one(run, { tools, args: '{"at":null}' })).toMatchObject({ isError: true })
 })
 
-test('whatever happens, there is one result for each call, in order', async () => {
+test('F39 whatever happens, there is one result for each call, in order', async () => {
   const logs = captureLogs()
   const kinds = fc.constantFrom('fine', 'wrong', 'broken', 'unknown', 'badly called', 'refused')
   await fc.assert(
@@ -122,7 +122,7 @@ test.each([
   [`{"n": ${'['.repeat(101)}${']'.repeat(101)}}`, 'The arguments are nested more than 100 levels deep'],
   [`{"n": ${'['.repeat(400_000)}${']'.repeat(400_000)}}`, 'The arguments '],
   [`{"n": "${'x'.repeat(1_000_000)}"}`, 'The arguments have more than 1000000 characters'],
-])('the model reads what is wrong with its arguments: %.60s', async (args, reason) => {
+])('F39 the model reads what is wrong with its arguments: %.60s', async (args, reason) => {
   const parameters = {
     properties: { n: { type: 'integer' }, list: { items: { properties: { m: { type: 'string' } } } } },
     required: ['n'],
@@ -160,7 +160,7 @@ test.each([[{ unknown: 1 }], [{ n: 'three' }]])(
   },
 )
 
-test('a tool that the agent has not is not found', async () => {
+test('F44 a tool that the agent has not is not found', async () => {
   expect(await execute(text('ok'), { calls: [call('nothing')] })).toEqual([
     { id: 'nothing', name: 'nothing', output: { text: 'Tool not found' }, isError: true },
   ])
@@ -184,7 +184,7 @@ test('what the model can mend it reads, cut; what it cannot stays with us', asyn
   expect(logs.lines).toMatchObject([{ level: 'error', tool: 'look', err: { message: 'password' } }])
 })
 
-test('too long an output is cut, with a note, and never inside a character', async () => {
+test('F90 too long an output is cut, with a note, and never inside a character', async () => {
   const tools = [tool('look', { return_char_limit: 5 })]
   const long = await one(
     () => ({ text: 'abcd😀efgh', stdout: ['ab', 'cdef', 'g'], stderr: Array.from({ length: 9 }, () => '') }),
@@ -204,7 +204,7 @@ test('a search shows all that it found', async () => {
   expect(result!.output.text).toBe('a long result')
 })
 
-test('of very many calls the first are run, and the others told so', async () => {
+test('F90 of very many calls the first are run, and the others told so', async () => {
   const run = vi.fn<Run>(text('ok'))
   const calls = Array.from({ length: 1000 }, (_, index) => call('look', '{}', `${index}`))
   const results = await execute(run, { calls })
@@ -213,7 +213,7 @@ test('of very many calls the first are run, and the others told so', async () =>
   expect(results[32]).toMatchObject({ isError: true, output: { text: expect.stringContaining('Only 32 calls') } })
 })
 
-test('a tool that never ends is told, left behind, and said to be slow; one that waits for agents has more time', async () => {
+test('F90 a tool that never ends is told, left behind, and said to be slow; one that waits for agents has more time', async () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
   const given: AbortSignal[] = []
@@ -236,7 +236,7 @@ test.each([
     (signal: AbortSignal) => new Promise<ToolOutput>((_, no) => signal.addEventListener('abort', () => no(new Error('gone')))),
   ],
   ['does not', never],
-])('an abort of the run is no result, whether the tool %s', async (_name, wait) => {
+])('F90 an abort of the run is no result, whether the tool %s', async (_name, wait) => {
   const abort = new AbortController()
   const reason = new Error('cancelled')
   const calls = [call('look', '', '1'), call('look', '', '2')]

@@ -9,7 +9,7 @@ const refused = (history: string[], calls: string[]) =>
     calls.map((args) => call(args)),
   ).map((text) => text !== undefined)
 
-test('the fourth call with the same arguments is refused, in one step or over several', () => {
+test('F46 the fourth call with the same arguments is refused, in one step or over several', () => {
   expect(refused([], ['{}', '{}', '{}', '{}', '{}'])).toEqual([false, false, false, true, true])
   expect(refused(['{}', '{}', '{}'], ['{}'])).toEqual([true])
   expect(repeats([call('{}'), call('{}'), call('{}')], [call('{}')])[0]).toMatch(/^look was called .* 4 times/)
@@ -28,7 +28,7 @@ test('arguments that cannot be read are the same when their text is', () => {
   expect(refused(['{"a', '{"a', '{"a'], ['{"a', '{"b'])).toEqual([true, false])
 })
 
-test('however calls are spread over the steps, each may be made three times', () => {
+test('F46 however calls are spread over the steps, each may be made three times', () => {
   const args = fc.constantFrom('{}', '{"a":1}', '[', '{"a":{"b":[]}}')
   fc.assert(
     fc.property(fc.array(args, { maxLength: 20 }), fc.array(args, { maxLength: 20 }), (history, calls) => {

@@ -6,75 +6,13 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type McpServerSettings, readConfig } from '../../src/config.ts'
-import type { Store } from '../../src/db/store.ts'
 import { McpTools } from '../../src/tools/mcp.ts'
 import { ToolError, type ToolCallContext } from '../../src/tools/tool.ts'
 import { ListToolsQuery, type Tool } from '../../src/wire/tool.ts'
-import { captureLogs } from '../support/logs.ts'
-import { emptyStore } from '../db/build.ts'
 import { tempFolder } from '../support/server.ts'
+import { scripted, start, stdio } from './mcp-servers.ts'
 
 const everything = new URL('../../node_modules/@modelcontextprotocol/server-everything/dist/index.js', import.meta.url).pathname
-
-const stdio = (name: string, args: string[], env: Record<string, string> = {}): McpServerSettings => ({
-  kind: 'stdio',
-  name,
-  command: process.execPath,
-  args,
-  env,
-})
-
-interface Started {
-  store: Store
-  tenant: string
-  mcp: McpTools
-  said: string[]
-  tool(name: string): Promise<Tool>
-  call(name: string, args?: Record<string, unknown>, signal?: AbortSignal): Promise<string>
-}
-
-/** MCP servers with an empty store, started and, with `listed`, until that many tools are stored. Closed after the test. */
-async function start(servers: McpServerSettings[], { listed = 0, callMs = 20_000 } = {}): Promise<Started> {
-  const { store, tenant } = await emptyStore()
-  const said: string[] = []
-  captureLogs('warn', ({ msg }) => said.push(msg))
-  const mcp = new McpTools({ servers, callMs, store, tenant })
-  onTestFinished(async () => {
-    await mcp.close()
-    vi.restoreAllMocks()
-  })
-  await mcp.start()
-  const list = () => store.listTools(tenant, ListToolsQuery.parse({ limit: 100, order: 'asc' }))
-  await vi.waitFor(async () => expect((await list()).length).toBeGreaterThanOrEqual(listed), { timeout: 30_000 })
-  const tool = async (name: string) => (await list()).find((one) => one.name === name)!
-  const never = new AbortController().signal
-  return {
-    store,
-    tenant,
-    mcp,
-    said,
-    tool,
-    async call(name, args = {}, signal = never) {
-      return (await mcp.run(await tool(name), args, { signal, callKey: 'step-1/call_1' } as ToolCallContext)).text
-    },
-  }
-}
-
-/** A server on stdio, as a script that has `answer(id, result)` and defines `tools` and `call(id, name, args, meta)`. */
-const scripted = (name: string, script: string) =>
-  stdio(name, [
-    '-e',
-    `const answer = (id, result) => console.log(JSON.stringify({ jsonrpc: '2.0', id, result }))
-     const tool = (name, more) => ({ name, inputSchema: { type: 'object' }, ...more })
-     ${script}
-     require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
-       const { id, method, params } = JSON.parse(line)
-       if (method === 'initialize') answer(id, { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 's', version: '1' } })
-       if (method === 'tools/list') answer(id, { tools })
-       if (method === 'tools/call') call(id, params.name, params.arguments, params._meta)
-     }).on('close', () => process.exit())
-     const text = (id, text) => answer(id, { content: [{ type: 'text', text }] })`,
-  ])
 
 /** The reference server over HTTP, at a port that nobody has. */
 async function httpServer(port?: number): Promise<{ port: number; child: ChildProcess; settings: McpServerSettings }> {
@@ -129,7 +67,7 @@ test('a server over HTTP is the same, and one that was started anew is connected
   expect(await call('echo', { message: 'two' })).toBe('Echo: two')
 })
 
-test('a session that the server has forgotten is begun again', async () => {
+test('F92 a session that the server has forgotten is begun again', async () => {
   const { child, port, settings } = await httpServer()
   const { call } = await start([settings], { listed: 10 })
   child.kill('SIGKILL')
@@ -153,7 +91,7 @@ test('an agent’s headers reach the server; nothing is redirected', async () =>
   expect(said.join()).not.toContain('canary')
 })
 
-test('a server that is down is said in the log and does not hold up the others, nor the start', async () => {
+test('F92 a server that is down is said in the log and does not hold up the others, nor the start', async () => {
   const silent = scripted('silent', 'const tools = []; console.log = () => {}')
   const missing: McpServerSettings = { kind: 'stdio', name: 'missing', command: '/nowhere/at/all', args: [], env: {} }
   const good = scripted('good', `const tools = [tool('ping')]; const call = (id) => text(id, 'pong')`)
@@ -162,7 +100,7 @@ test('a server that is down is said in the log and does not hold up the others, 
   expect(said).toEqual([expect.stringContaining('MCP server missing: cannot be reached: spawn /nowhere/at/all ENOENT')])
 })
 
-test('names that clash get the server’s name before them, and keep it', async () => {
+test('F92 names that clash get the server’s name before them, and keep it', async () => {
   const one = scripted('one', `const tools = [tool('same'), tool('a.b')]; const call = (id) => text(id, 'one')`)
   const two = scripted('two', `const tools = [tool('same')]; const call = (id) => text(id, 'two')`)
   const { call, store, tenant, mcp } = await start([one], { listed: 2 })
@@ -185,7 +123,7 @@ test('names that clash get the server’s name before them, and keep it', async 
   expect((await store.findTool(tenant, id)).default_requires_approval).toBe(true)
 })
 
-test('tools that no provider would take are left out and said', async () => {
+test('F92 tools that no provider would take are left out and said', async () => {
   const script = `const tools = [
     tool('x'.repeat(65)),
     tool('fat', { inputSchema: { type: 'object', properties: { a: { description: 'y'.repeat(300_000) } } } }),
@@ -207,7 +145,7 @@ test('an error of the tool is a ToolError with its text', async () => {
   await expect(call('fail')).rejects.toThrow(new ToolError('no luck'))
 })
 
-test('noise between the messages does no harm', async () => {
+test('F92 noise between the messages does no harm', async () => {
   const script = `const tools = [tool('loud')]
     const call = (id) => {
       for (const noise of ['not json', '5', 'null', '[]', '{"jsonrpc":"2.0"}', '{"jsonrpc":"2.0","id":99999,"result":{}}',
@@ -218,7 +156,7 @@ test('noise between the messages does no harm', async () => {
   expect(await call('loud')).toBe('still here')
 })
 
-test('a call that is never answered ends at its limit, or when it is cancelled', async () => {
+test('F92 a call that is never answered ends at its limit, or when it is cancelled', async () => {
   const silent = scripted('silent', `const tools = [tool('wait')]; const call = () => {}`)
   const { call } = await start([silent], { listed: 1, callMs: 300 })
   await expect(call('wait')).rejects.toThrow('The MCP server silent failed: Request timed out after 300ms')
@@ -227,7 +165,7 @@ test('a call that is never answered ends at its limit, or when it is cancelled',
   await expect(call('wait', {}, cancel.signal)).rejects.toThrow('cancelled')
 })
 
-test('an answer that comes too late does no harm', async () => {
+test('F92 an answer that comes too late does no harm', async () => {
   const script = `const tools = [tool('late'), tool('now')]
     let waiting
     const call = (id, name) => {
@@ -239,7 +177,7 @@ test('an answer that comes too late does no harm', async () => {
   expect(await call('now')).toBe('on time')
 })
 
-test('a server that dies in the middle of a call is started again; the call is repeated only where that is safe', async () => {
+test('F92 a server that dies in the middle of a call is started again; the call is repeated only where that is safe', async () => {
   const mark = join(tempFolder(), 'die')
   const script = `const tools = [tool('write'), tool('read', { annotations: { readOnlyHint: true } })]
     const call = (id, name) => {
@@ -257,7 +195,7 @@ test('a server that dies in the middle of a call is started again; the call is r
   expect(existsSync(mark)).toBe(false)
 })
 
-test('a message without an end is cut off, with its server', async () => {
+test('F92 a message without an end is cut off, with its server', async () => {
   const script = `const tools = [tool('flood')]
     const call = () => { const more = () => process.stdout.write('x'.repeat(1 << 20), more); more() }`
   const { call } = await start([scripted('endless', script)], { listed: 1 })

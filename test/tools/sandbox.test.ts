@@ -144,11 +144,11 @@ describe('JavaScript', () => {
     'a huge error': ['function tool() { throw new Error("x".repeat(1e7)) }', /^Error: x{1900}/],
   }
 
-  test.each(Object.entries(hostile))('%s is contained', async (_, [source, end, options]) => {
+  test.each(Object.entries(hostile))('F91 %s is contained', async (_, [source, end, options]) => {
     expect((await failure(source, options)).message).toMatch(end)
   })
 
-  test('a source that changes every global changes them for itself', async () => {
+  test('F91 a source that changes every global changes them for itself', async () => {
     const source = `
       JSON.stringify = () => { throw 1 }
       Promise.prototype.then = () => { throw 2 }
@@ -162,12 +162,12 @@ describe('JavaScript', () => {
     })
   })
 
-  test('what is printed has an end', async () => {
+  test('F91 what is printed has an end', async () => {
     const { stdout = [] } = await run('function tool() { for (let i = 0; i < 1000; i++) console.log("x".repeat(1e4)) }')
     expect(stdout.join('').length).toBeLessThan(1024 * 1024)
   })
 
-  test('the server does not feel it', async () => {
+  test('F91 the server does not feel it', async () => {
     const delay = monitorEventLoopDelay({ resolution: 10 })
     delay.enable()
     const bombs = [
@@ -201,7 +201,7 @@ describe('JavaScript', () => {
     for (const { text } of await Promise.all(calls)) expect(text).toBe('there')
   })
 
-  test('a call that is cancelled ends at once, and one that waits for its turn, too', async () => {
+  test('F91 a call that is cancelled ends at once, and one that waits for its turn, too', async () => {
     const sandbox = new Sandbox({ customTools: true, toolMs: 20_000, toolMemoryBytes: 2 ** 28 })
     onTestFinished(() => sandbox.close())
     const cancel = new AbortController()
@@ -301,11 +301,11 @@ describe.runIf(contained)('Python', () => {
     'a syntax error': ['def tool(:', /SyntaxError/],
   }
 
-  test.each(Object.entries(hostile))('%s is contained', async (_, [source, end, options]) => {
+  test.each(Object.entries(hostile))('F91 %s is contained', async (_, [source, end, options]) => {
     expect((await failure(source, { ...python, ...options })).message).toMatch(end)
   })
 
-  test('it has no environment, no other process, and nothing but a few libraries', async () => {
+  test('F91 it has no environment, no other process, and nothing but a few libraries', async () => {
     const source =
       'import os\ndef tool():\n  return [sorted(os.listdir("/")), os.listdir("/tmp"), sorted(os.environ), os.getpid() < 10, os.path.exists("/proc/1")]'
     const [root, tmp, environment, alone, proc] = JSON.parse((await run(source, python)).text)
@@ -316,7 +316,7 @@ describe.runIf(contained)('Python', () => {
     expect(proc).toBe(false)
   })
 
-  test('a port of this machine is not in its reach', async () => {
+  test('F91 a port of this machine is not in its reach', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void server.close())
     await once(server, 'listening')
@@ -325,7 +325,7 @@ describe.runIf(contained)('Python', () => {
     expect((await failure(source, python)).message).toMatch(/OSError|ConnectionRefused/)
   })
 
-  test('nothing of it is left', async () => {
+  test('F91 nothing of it is left', async () => {
     await failure('import os\ndef tool():\n  os.system("sleep 98765 &")\n  while True: pass', slow)
     const commands = readdirSync('/proc').flatMap((pid) => {
       try {
