@@ -5,7 +5,7 @@ import { HTTPException } from 'hono/http-exception'
 import { door } from './auth/door.ts'
 import { securityHeaders } from './auth/headers.ts'
 import { Origins } from './auth/origins.ts'
-import { asRefusal, TooLarge, WrongContentType } from './errors.ts'
+import { asRefusal, BodyCut, TooLarge, WrongContentType } from './errors.ts'
 import { logger } from './logger.ts'
 import { agentMessageRoutes } from './routes/agent-messages.ts'
 import { agentRoutes } from './routes/agents.ts'
@@ -41,8 +41,10 @@ export function createApp(services: Services) {
       logRefused(c, error.status, error.message)
       return c.json(shaped(c, error.status, { detail: error.message }), error.status)
     }
-    const refusal = asRefusal(error)
-    logRefused(c, refusal.status, refusal.message, refusal === error ? undefined : error)
+    const { incoming } = c.env
+    const cut = incoming.destroyed && !incoming.complete
+    const refusal = cut ? new BodyCut(error) : asRefusal(error)
+    logRefused(c, refusal.status, refusal.message, cut || refusal === error ? undefined : error)
     for (const [name, value] of Object.entries(refusal.headers())) c.header(name, value)
     return c.json(shaped(c, refusal.status, refusal.body()), refusal.status)
   })

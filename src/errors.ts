@@ -209,6 +209,14 @@ export class TooLarge extends Refusal {
   }
 }
 
+/** The connection ended before the body did: nobody is there to be told. */
+export class BodyCut extends Refusal {
+  override readonly status = 400
+  constructor(cause: unknown) {
+    super('The body was cut off', {}, { cause })
+  }
+}
+
 export class WrongContentType extends Refusal {
   override readonly status = 415
   constructor(got: string | undefined) {
