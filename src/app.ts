@@ -23,6 +23,7 @@ import { metricsRoutes } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
 import { openAiError, speaksOpenAi } from './routes/openai-error.ts'
 import { openApiRoutes } from './routes/openapi.ts'
+import { pageRoutes } from './routes/page.ts'
 import { runRoutes } from './routes/runs.ts'
 import { stepRoutes } from './routes/steps.ts'
 import { tagRoutes } from './routes/tags.ts'
@@ -56,6 +57,7 @@ export function createApp(services: Services) {
   app.use(cors({ origin: (origin) => origins.allow(origin), exposeHeaders: ['x-letta-run-id', 'retry-after'] }))
   // What is above the door is open to everybody.
   for (const root of ['/v1', '/latest']) app.route(root, healthRoutes(services))
+  app.route('/', pageRoutes(services))
   app.route(
     '/',
     openApiRoutes(() => app.routes),

@@ -14,7 +14,8 @@ async function main([first, ...rest]: string[]): Promise<number> {
   const { command } = await load()
   const given = parse(command, named ? rest : [...(first === undefined ? [] : [first]), ...rest])
   if (given.flag('help')) return say(helpOf(name, command))
-  return await command.run(given, { migrations: new URL('../migrations/sqlite', import.meta.url).pathname })
+  const folder = (path: string) => new URL(path, import.meta.url).pathname
+  return await command.run(given, { migrations: folder('../migrations/sqlite'), page: folder('../dist/web') })
 }
 
 function say(text: string): number {

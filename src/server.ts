@@ -52,16 +52,16 @@ const GRACE_MS = 250
 /**
  * Store → what an earlier process left open is ended → app → listening.
  *
- * @param migrations the folder of the generated migrations
+ * @param folders the generated migrations, and the built page
  * @param open how the store is opened
  */
 export async function startServer(
   config: Config,
-  migrations: string,
+  folders: { migrations: string; page: string },
   open: (url: string, migrations: string) => Store | Promise<Store> = config.standby ? openWhenFree : openSqlite,
 ): Promise<RunningServer> {
   hideInLogs(config.secrets)
-  const store = await open(config.databaseUrl, migrations)
+  const store = await open(config.databaseUrl, folders.migrations)
   await refuseOpenDoor(config, store).catch(async (error: unknown) => {
     await store.close()
     throw error
@@ -92,7 +92,8 @@ export async function startServer(
   const demoGroup = config.demo ? await seedDemo(DEFAULT_TENANT, store, providers) : undefined
   const closing = new AbortController()
   const tickets = new Tickets(await store.secretOf('tickets'), config.ticketMs)
-  const app = createApp({ config, store, log, providers, runs, requests, tools, metrics, tickets, closing: closing.signal })
+  const parts = { config, store, log, providers, runs, requests, tools, metrics, tickets }
+  const app = createApp({ ...parts, page: folders.page, closing: closing.signal })
   const { createServer, serverOptions: limits } = listening(config)
   const serverOptions = { ...limits, keepAlive: true, keepAliveInitialDelay: PEER_IDLE_MS, highWaterMark: PAGE_CHARS }
   const { host: hostname, port: wanted } = config

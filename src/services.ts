@@ -20,6 +20,8 @@ export interface Services {
   requests: Requests
   tools: Toolbox
   metrics: Metrics
+  /** The folder of the built page. */
+  page: string
   tickets: Tickets
   /** Aborts when the server goes down: streams tell their readers to come back. */
   closing: AbortSignal

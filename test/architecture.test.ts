@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
  * Who may import whom (design.md §4), held by reading the import statements; `import type` counts.
  */
 
-/** What a folder of src may import beside itself. `config:type` is its types only. */
+/** What a folder of src may import beside itself: folders, or one file. `config:type` is its types only. */
 const allowed: Record<string, string[]> = {
   wire: [],
   db: ['wire', 'errors', 'logger'],
@@ -21,6 +21,7 @@ const allowed: Record<string, string[]> = {
   logger: [],
   observe: ['logger', 'loop', 'tools', 'stream', 'db', 'wire'],
   config: [],
+  web: ['wire:type', 'stream/fold.ts'],
   auth: ['services', 'db', 'wire', 'errors', 'logger', 'config:type'],
 }
 
@@ -34,6 +35,7 @@ const confined: [packages: RegExp, ...owners: string[]][] = [
   [/^undici$/, 'llm', 'net'],
   [/^@opentelemetry\//, 'observe'],
   [/^(@ai-sdk\/mcp|quickjs-emscripten-core|@jitl\/)/, 'tools'],
+  [/^(preact|@preact\/|marked$|dompurify$)/, 'web'],
 ]
 
 interface Import {
@@ -43,9 +45,9 @@ interface Import {
 }
 
 const root = new URL('../src/', import.meta.url).pathname
-const files = globSync('**/*.ts', { cwd: root }).toSorted()
+const files = globSync('**/*.{ts,tsx}', { cwd: root, exclude: ['**/*.d.ts'] }).toSorted()
 const imports = files.flatMap(importsOf)
-const inside = imports.filter(({ to }) => to.endsWith('.ts'))
+const inside = imports.filter(({ to }) => /\.tsx?$/.test(to))
 
 test('the imports are found', () => {
   expect(inside).toContainEqual({ from: 'cli/serve.ts', to: 'server.ts', typeOnly: false })
@@ -111,6 +113,7 @@ function mayImport({ from, to, typeOnly }: Import): boolean {
   return (
     importer === imported ||
     allowed[importer]!.includes(imported) ||
+    allowed[importer]!.includes(to) ||
     (typeOnly && allowed[importer]!.includes(`${imported}:type`))
   )
 }

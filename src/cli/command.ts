@@ -22,6 +22,8 @@ export interface Command {
 export interface Place {
   /** The folder of the generated migrations. */
   migrations: string
+  /** The folder of the built page. */
+  page: string
 }
 
 /** What was typed makes no sense: exit code 2. */

@@ -12,11 +12,11 @@ export const command: Command = {
     port: { type: 'string', help: 'PORT' },
     database: { type: 'string', help: 'file:<path>; DATABASE_URL' },
   },
-  async run(given, { migrations }) {
+  async run(given, place) {
     const config = readConfig(undefined, settingsOf(given))
     logTo(stdoutSink())
     logger.level = config.logLevel
-    const server = await startServer(config, migrations)
+    const server = await startServer(config, place)
     announce(`Roundtable listens at ${server.url}`)
     if (server.demoGroup) {
       announce(`Try it:  curl -N ${server.url}/v1/groups/${server.demoGroup}/messages/stream \\

@@ -86,7 +86,7 @@ export function showStep({
 }
 
 /** Times in ns (streaming.md §4.9). What nobody measured is null. */
-export const showStepMetrics = ({ id, runId, agentId, createdAt }: typeof steps.$inferSelect): StepMetrics => ({
+export const showStepMetrics = ({ id, runId, agentId, createdAt, recorded }: typeof steps.$inferSelect): StepMetrics => ({
   id,
   provider_id: null,
   run_id: runId,
@@ -95,7 +95,7 @@ export const showStepMetrics = ({ id, runId, agentId, createdAt }: typeof steps.
   llm_request_start_ns: null,
   llm_request_ns: null,
   tool_execution_ns: null,
-  step_ns: null,
+  step_ns: recorded.tookMs === undefined ? null : Math.round(recorded.tookMs * 1e6),
   base_template_id: null,
   template_id: null,
   project_id: null,

@@ -515,6 +515,8 @@ export interface Recorded {
   endpoint: string
   contextWindow: number
   usage: Usage
+  /** From the first thought of it to its last word. */
+  tookMs?: number
   error?: { error_type: string; message: string }
 }
 

@@ -99,9 +99,11 @@ export class Journal {
     for (let retries = 0; ; retries++) {
       this.#begun++
       const createdAt = Date.now()
+      const startedAt = performance.now()
       const id = newId('step')
       const outcome = yield* make(id)
       const { recorded, failure } = outcome
+      recorded.tookMs = performance.now() - startedAt
       const step = this.#row(at, 'call', id, recorded, createdAt)
       if (failure === undefined) {
         await this.#commit(step, outcome)

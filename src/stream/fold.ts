@@ -29,27 +29,30 @@ export class Folding {
   #usage: UsageStatistics | undefined
   #error: ErrorMessage | undefined
 
-  add(message: Frame): void {
+  /** @returns the whole message that it was a part of, so far */
+  add(message: Frame): LettaMessage | undefined {
     switch (message.message_type) {
       case 'ping':
-        return
+        return undefined
       case 'stop_reason':
         this.#stopReason = message
-        return
+        return undefined
       case 'usage_statistics':
         this.#usage = message
-        return
+        return undefined
       case 'error_message':
         this.#error = message
-        return
+        return undefined
       case 'event_message':
         if (message.event_type === 'step_retry') for (const otid of withdrawnBy(message)) this.#messages.delete(otid)
         this.#messages.set(message.id, message)
-        return
+        return message
       default: {
-        const key = message.otid ?? message.id + message.message_type
+        const key = keyOf(message)
         const known = this.#messages.get(key)
-        this.#messages.set(key, known ? merge(known, message) : whole(message))
+        const merged = known ? merge(known, message) : whole(message)
+        this.#messages.set(key, merged)
+        return merged
       }
     }
   }
@@ -64,8 +67,13 @@ export class Folding {
   }
 }
 
+/** The same for all deltas of a message. */
+export const keyOf = (message: LettaMessage): string =>
+  message.message_type === 'event_message' ? message.id : (message.otid ?? message.id + message.message_type)
+
 /** What a step had shown that is made again (design §5 row 7). */
-const withdrawnBy = ({ event_data: data }: EventMessage) => (Array.isArray(data['otids']) ? data['otids'].map(String) : [])
+export const withdrawnBy = ({ event_data: data }: EventMessage) =>
+  Array.isArray(data['otids']) ? data['otids'].map(String) : []
 
 /** The date, the id and the number stay those of the first delta. */
 function merge(known: LettaMessage, delta: LettaMessage): LettaMessage {

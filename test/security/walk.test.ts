@@ -10,7 +10,7 @@ import { allRoutes, belongings, bodyFor, call, filled, type Ids, isUnsafe, refus
  */
 
 /** What everybody may load without a key. A new line here is a decision. */
-const open = [/^\/(v1|latest)\/(health|ready)$/, /^\/openapi\.json$/, /^\/docs\//]
+const open = [/^\/(v1|latest)\/(health|ready)$/, /^\/openapi\.json$/, /^\/docs\//, /^\/$/, /^\/page\//]
 
 /** What a `read` key may POST: it changes nothing. */
 const readingPosts = [/\/runs\/:run_id\/(stream|tickets)$/, /\/groups\/:group_id\/tickets$/, /\/conversations\/[^/]+\/stream$/]

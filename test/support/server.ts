@@ -7,7 +7,8 @@ import { startServer as start } from '../../src/server.ts'
 import { type Api, apiAt } from './api.ts'
 import { type ScriptedProvider, scriptedProvider } from './scripted-provider.ts'
 
-const migrations = new URL('../../migrations/sqlite', import.meta.url).pathname
+const at = (path: string) => new URL(path, import.meta.url).pathname
+const folders = { migrations: at('../../migrations/sqlite'), page: at('../../dist/web') }
 
 /** A folder that is gone after the test. */
 export function tempFolder(): string {
@@ -27,10 +28,9 @@ export interface TestServer {
 /** The whole server in this process, on a port of the system's choice, with a scripted model. Closed after the test. */
 export async function startServer(settings: Record<string, string> = {}): Promise<TestServer> {
   const llm = await scriptedProvider()
-  const folder = tempFolder()
   const config = readConfig({
     PORT: '0',
-    DATABASE_URL: `file:${join(folder, 'test.db')}`,
+    DATABASE_URL: `file:${join(tempFolder(), 'test.db')}`,
     OPENAI_BASE_URL: llm.url,
     OPENAI_API_KEY: 'sk-test-canary',
     ROUNDTABLE_DEFAULT_MODEL: 'openai/gpt-4o-mini',
@@ -39,7 +39,7 @@ export async function startServer(settings: Record<string, string> = {}): Promis
     ROUNDTABLE_SHUTDOWN_SECONDS: '0.2',
     ...settings,
   })
-  const server = await start(config, migrations)
+  const server = await start(config, folders)
   let closed: Promise<void> | undefined
   const close = () => (closed ??= server.close())
   onTestFinished(async () => {
