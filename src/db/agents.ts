@@ -17,6 +17,12 @@ import type { Agents } from './store.ts'
 /** Whose members work in the background. */
 const background = new Set<ManagerType>(['sleeptime', 'voice_sleeptime'])
 
+const orders: Record<ListAgentsQuery['order_by'], SQL | undefined> = {
+  created_at: undefined,
+  updated_at: sql`${agents.updatedAt}`,
+  last_run_completion: sql`json_extract(${agents.settings}, '$.last_run_completion')`,
+}
+
 export const agentQueries = (db: Db): Agents => {
   const { orm } = db
   const reads = agentReads(db)
@@ -65,7 +71,7 @@ export const agentQueries = (db: Db): Agents => {
       return reads.toState(reads.findRow(tenant, id))
     },
     async listAgents(tenant, query) {
-      return pageOf(db, agents, tenant, asked(query), query).map((row) => reads.toState(row))
+      return pageOf(db, agents, tenant, asked(query), query, orders[query.order_by]).map((row) => reads.toState(row))
     },
     async agentsOfBlock(tenant, blockId, page) {
       links.findLinkable(tenant, blockId)

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Caller, Services } from '../services.ts'
-import { AgentState, CreateAgent, ListAgentsQuery, UpdateAgent } from '../wire/agent.ts'
+import { AgentRelations, AgentState, CreateAgent, ListAgentsQuery, Memory, UpdateAgent } from '../wire/agent.ts'
 import { Block, UpdateBlock } from '../wire/block.ts'
 import { Group, ListGroupsQuery } from '../wire/group.ts'
 import { AgentId, BlockId } from '../wire/id.ts'
@@ -40,9 +40,15 @@ export const agentRoutes = (services: Services) => {
       .get('/count', answers('Count agents', z.int()), validate('query', ListAgentsQuery), async (c) => {
         return c.json(await store.countAgents(c.var.tenant, c.req.valid('query')))
       })
-      .get('/:agent_id', answers('Show an agent', AgentState), validate('param', OfAgent), async (c) => {
-        return c.json((await store.findAgent(c.var.tenant, c.req.valid('param').agent_id)) satisfies AgentState)
-      })
+      .get(
+        '/:agent_id',
+        answers('Show an agent', AgentState),
+        validate('param', OfAgent),
+        validate('query', AgentRelations),
+        async (c) => {
+          return c.json((await store.findAgent(c.var.tenant, c.req.valid('param').agent_id)) satisfies AgentState)
+        },
+      )
       .patch(
         '/:agent_id',
         answers('Change an agent', AgentState, { body: examples.updateAgent }),
@@ -72,6 +78,10 @@ export const agentRoutes = (services: Services) => {
           return c.json((await store.groupsOfAgent(c.var.tenant, agent_id, c.req.valid('query'))) satisfies Group[])
         },
       )
+      .get('/:agent_id/core-memory', answers('Show an agent’s memory', Memory), validate('param', OfAgent), async (c) => {
+        const { memory } = await store.findAgent(c.var.tenant, c.req.valid('param').agent_id)
+        return c.json(memory)
+      })
       .get(
         '/:agent_id/core-memory/blocks',
         answers('List what an agent remembers', z.array(Block)),

@@ -2,15 +2,14 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Caller, Services } from '../services.ts'
 import { Block, CreateBlock, ListBlocksQuery, UpdateBlock } from '../wire/block.ts'
-import { AgentState } from '../wire/agent.ts'
+import { AgentRelations, AgentState } from '../wire/agent.ts'
 import { BlockId } from '../wire/id.ts'
 import { pageQuery } from '../wire/page.ts'
 import { answers } from './describe.ts'
 import * as examples from './examples.ts'
 import { validate } from './validate.ts'
 
-/** Relations are always loaded: what asks for some is accepted (design §5 row 23). */
-const AgentsQuery = pageQuery({ limit: 50, order: 'desc' })
+const AgentsQuery = pageQuery({ limit: 50, order: 'desc' }).extend(AgentRelations.shape)
 const OfBlock = z.object({ block_id: BlockId })
 
 /** `/v1/blocks`: memory that agents may share (groups.md §4.3). */

@@ -148,6 +148,15 @@ const EnvironmentVariable = z.object({
   agent_id: z.string(),
 })
 
+/** An agent's blocks in an older form; `GET /v1/agents/{agent_id}/core-memory`. */
+export const Memory = z.object({
+  agent_type: AgentType.nullable(),
+  git_enabled: z.boolean(),
+  blocks: z.array(Block),
+  file_blocks: z.array(z.never()),
+  prompt_template: z.string(),
+})
+
 /** An agent as it goes out: these keys and no others (groups.md §4.2.1). */
 export const AgentState = z.object({
   created_by_id: z.string().nullable(),
@@ -169,15 +178,7 @@ export const AgentState = z.object({
   response_format: ResponseFormat.nullable(),
   description: z.string().nullable(),
   metadata: Metadata.nullable(),
-  memory: z
-    .object({
-      agent_type: AgentType.nullable(),
-      git_enabled: z.boolean(),
-      blocks: z.array(Block),
-      file_blocks: z.array(z.never()),
-      prompt_template: z.string(),
-    })
-    .describe('Deprecated: `blocks`'),
+  memory: Memory.describe('Deprecated: `blocks`'),
   blocks: z.array(Block),
   tools: z.array(Tool),
   sources: z.array(z.never()),
@@ -206,10 +207,19 @@ export const AgentState = z.object({
 })
 export type AgentState = z.infer<typeof AgentState>
 
+/** Relations are always loaded: what asks for some is accepted (design §5 row 23). */
+export const AgentRelations = z.object({
+  include: repeated(AgentInclude),
+  include_relationships: repeated(Name).describe('Deprecated'),
+})
+
 /** `GET /v1/agents/` (groups.md §4.2.4). */
 export const ListAgentsQuery = pageQuery({ limit: 50, order: 'desc' })
   .extend({
-    order_by: z.enum(['created_at', 'updated_at', 'last_run_completion']).default('created_at'),
+    order_by: z
+      .enum(['created_at', 'updated_at', 'last_run_completion'])
+      .default('created_at')
+      .describe('Agents that have not run yet come last in either order'),
     name: Name.optional(),
     query_text: Name.optional().describe('A part of the name, upper or lower case'),
     tags: repeated(Name),
@@ -221,8 +231,7 @@ export const ListAgentsQuery = pageQuery({ limit: 50, order: 'desc' })
     identifier_keys: repeated(Name),
     last_stop_reason: StopReasonType.optional(),
     created_by_id: Name.optional(),
-    include: repeated(AgentInclude),
-    include_relationships: repeated(Name).describe('Deprecated'),
+    ...AgentRelations.shape,
     show_hidden_agents: z.stringbool().default(false),
     ascending: z.stringbool().default(false).describe('Deprecated; true wins over `order`'),
     sort_by: Name.optional().describe('Deprecated'),

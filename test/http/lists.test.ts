@@ -214,6 +214,42 @@ test('messages of all agents, tags and steps’ messages are walked by their cur
   }
 })
 
+test.each(['updated_at', 'last_run_completion'] as const)('agents are walked by %s, those without it last', async (by) => {
+  const { server } = await start()
+  const { api } = server
+  const made: string[] = []
+  for (let n = 0; n < 6; n++) made.push((await api.agent()).id)
+  for (const n of [4, 1, 2]) await api.post(`/v1/agents/${made[n]}/messages`, hi)
+  for (const n of [3, 0]) await api.patch(`/v1/agents/${made[n]}`, { description: 'changed' })
+  const agents = await api.get<Item[]>('/v1/agents/?order=asc')
+  for (const order of ['asc', 'desc'] as const) {
+    const sign = order === 'asc' ? 1 : -1
+    const expected = agents
+      .toSorted((a, b) => {
+        if ((a[by] === null) !== (b[by] === null)) return a[by] === null ? 1 : -1
+        return sign * ((a[by] ?? '').localeCompare(b[by] ?? '') || made.indexOf(a.id) - made.indexOf(b.id))
+      })
+      .map(({ id }) => id)
+    const page = async (query: string) =>
+      (await api.get<Item[]>(`/v1/agents/?order_by=${by}&order=${order}&${query}`)).map(({ id }) => id)
+    expect(await page('')).toEqual(expected)
+    for (const limit of [1, 2, 4]) {
+      const forth: string[] = []
+      for (let ids = await page(`limit=${limit}`); ids.length > 0; ids = await page(`limit=${limit}&after=${ids.at(-1)}`))
+        forth.push(...ids)
+      expect(forth).toEqual(expected)
+      const back = [expected.at(-1)!]
+      for (
+        let ids = await page(`limit=${limit}&before=${back[0]}`);
+        ids.length > 0;
+        ids = await page(`limit=${limit}&before=${back[0]}`)
+      )
+        back.unshift(...ids)
+      expect(back).toEqual(expected)
+    }
+  }
+})
+
 test('an unknown cursor is a 404 on every list, in either direction', async () => {
   const { server } = await start()
   const { api } = server
