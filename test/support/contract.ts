@@ -11,6 +11,7 @@ export interface Document {
 }
 
 export interface Contract {
+  document: Document
   /** What is wrong with a JSON response, `[]` = nothing; undefined where the contract says nothing about it. */
   validate(method: string, path: string, status: number, body: unknown): string[] | undefined
   /** The same for a request's body; `path` as the document has it. */
@@ -52,6 +53,7 @@ export function contractOf(document: Document): Contract {
 
   const templates = Object.keys(document.paths).map((path) => ({ path, segments: segmentsOf(path) }))
   return {
+    document,
     validate(method, path, status, body) {
       const template = templateFor(segmentsOf(path), templates)
       const verb = method.toLowerCase()
