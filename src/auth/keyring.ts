@@ -72,8 +72,8 @@ export class Keyring {
     const key = await this.#store.validKey(by)
     if (!key) return undefined
     const now = Date.now()
-    // Who reads must not wait for a disk that is full.
-    if (now - (key.lastUsedAt ?? 0) >= NOTED_MS) await this.#store.useKey(key.id, now).catch(() => {})
+    // Nobody waits for that, nor for a disk that takes it.
+    if (now - (key.lastUsedAt ?? 0) >= NOTED_MS) this.#store.useKey(key.id, now).catch(() => {})
     return { tenant: key.tenant, scope: key.scope, key }
   }
 }

@@ -184,6 +184,12 @@ test('F84 who tries keys is shut out for a while; who had the right one from the
   expect((await fetch(`${url}/v1/health/`)).status).toBe(200)
 })
 
+test('F88 where there is a key, other machines are served, to those who have it', async () => {
+  const { url, as, ana } = await startLocked({ HOST: '0.0.0.0' })
+  expect((await fetch(`${url}/v1/groups/`)).status).toBe(401)
+  expect((await as(ana.keys.read).call('GET', '/v1/groups/')).status).toBe(200)
+})
+
 test('an agent of any tenant has the built-in tools', async () => {
   const { ben } = await startLocked()
   const agent = await ben.api.agent({ include_base_tools: true })
