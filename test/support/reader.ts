@@ -25,6 +25,7 @@ export interface Reader {
   until(predicate: (seen: readonly Seen[]) => boolean): Promise<void>
   /** Takes no more from the socket: the server's buffers fill up. */
   pause(): void
+  resume(): void
   close(): void
 }
 
@@ -115,6 +116,9 @@ export async function openReader(url: string, { method = 'GET', body, headers, o
     },
     pause() {
       response.pause()
+    },
+    resume() {
+      response.resume()
     },
     close() {
       closed = true
