@@ -39,6 +39,10 @@ export class Completion {
         return this.#say(message)
       case 'approval_request_message':
         return this.#call(message)
+      case 'event_message':
+        // What was said cannot be taken back here: it is said again, and by whom.
+        if (message.event_type === 'step_retry') this.#speaker = null
+        return undefined
       case 'stop_reason':
         this.#finish = finishOf(message.stop_reason, this.#calls.length > 0)
         return undefined

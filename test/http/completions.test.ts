@@ -252,3 +252,13 @@ test('without the key that a server asks for, OpenAI’s clients hear it in thei
   await expect(client(server).models.list()).rejects.toBeInstanceOf(AuthenticationError)
   expect((await client(server, { apiKey: 'a long enough password' }).models.list()).data).toEqual([])
 })
+
+test('a model that fails half-way and is asked again: the text is said again, as a paragraph of its own', async () => {
+  const server = await startServer()
+  const group = await server.api.group(['ana'])
+  server.llm.script([{ text: 'one two three', cutAfter: 2 }, { text: 'one two three' }])
+  const stream = await client(server).chat.completions.create({ model: group.id, messages: hi, stream: true })
+  let text = ''
+  for await (const { choices } of stream) text += choices[0]?.delta.content ?? ''
+  expect(text).toMatch(/^\*\*ana:\*\* one two .*\n\n\*\*ana:\*\* one two three$/)
+})
