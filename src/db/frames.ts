@@ -80,7 +80,7 @@ type Insert = { run(runs: string, frames: string): { lastInsertRowid: number | b
 
 /** One row with the frames of all these runs; inside a transaction of the caller. @returns its id */
 export function appendTo(insert: Insert, batch: NewFrames[]): number {
-  const runs = batch.map(({ run, first, frames }) => [run, first, frames.length])
-  const frames = batch.map((one) => one.frames.join('')).join('')
+  const runs = batch.map(({ run, first, count }) => [run, first, count])
+  const frames = batch.map((one) => one.frames).join('')
   return Number(insert.run(JSON.stringify(runs), frames).lastInsertRowid)
 }

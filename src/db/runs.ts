@@ -112,7 +112,7 @@ export const runQueries = (db: Db): Runs => {
         insertMessages(db, tenant, inputs)
         answer(tenant, answering, run.id)
         if (key) keep(tenant, key, run.id)
-        return { seq, logId: appendTo(insertLog, [{ run: seq, first: 1, frames }]) }
+        return { seq, logId: appendTo(insertLog, [{ run: seq, first: 1, count: frames.length, frames: frames.join('') }]) }
       })
     },
     async startRun({ id, tenant, admission }, targets, inputs) {

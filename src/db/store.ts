@@ -630,10 +630,12 @@ export interface GroupRuns {
 export interface NewFrames {
   run: number
   first: number
-  frames: string[]
+  count: number
+  /** As the event log packs them; the store does not look into it. */
+  frames: string
 }
 
-/** Consecutive frames of a run as one text. */
+/** Consecutive frames of a run as one text, packed by themselves. */
 export interface Segment {
   run: number
   first: number

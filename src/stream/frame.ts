@@ -2,17 +2,8 @@ import type { Frame } from '../wire/message.ts'
 
 /*
  * A frame is what a reader gets for one event: an `id:` line with its number, `event: error` on an error frame, one `data:`
- * line, a blank line (streaming.md §1.1, §11). It is made once; the same text is stored and sent.
+ * line, a blank line (streaming.md §1.1, §11). It is made once, by encoder.ts; every reader gets the same text.
  */
-
-/** Numbers the message and makes its frame. */
-export function frame(message: Frame, seq: number): string {
-  message.seq_id = seq
-  const json = JSON.stringify(message)
-  return message.message_type === 'error_message'
-    ? `id: ${seq}\nevent: error\ndata: ${json}\n\n`
-    : `id: ${seq}\ndata: ${json}\n\n`
-}
 
 export const doneFrame = (seq: number): string => `id: ${seq}\ndata: [DONE]\n\n`
 

@@ -1,24 +1,12 @@
 import type { Frames, LogRow, NewFrames, Segment } from '../db/store.ts'
 import type { Frame } from '../wire/message.ts'
-import { doneFrame, frame, splitFrames } from './frame.ts'
-import { WriteQueue } from './queue.ts'
+import { Encoder } from './encoder.ts'
+import { LiveRun } from './live-run.ts'
+import { endOfPacked, Unpacker } from './packed.ts'
 import type { Page } from './page.ts'
-import { PAGE_CHARS, SealedFrames } from './sealed.ts'
+import { WriteQueue } from './queue.ts'
+import { SealedFrames } from './sealed.ts'
 import { type Growth, Wake } from './wake.ts'
-
-/** A run that grows. What is in memory is a cache of the log: `tail` is committed, `pending` is not yet. */
-interface LiveRun {
-  number: number
-  /** The number of the last frame that was given one. */
-  given: number
-  pending: string[]
-  /** Committed frames that are in no segment yet: the one numbered `tailFirst` and on. */
-  tail: string[]
-  tailFirst: number
-  tailChars: number
-  /** The log row of the first of them. */
-  pinned: number
-}
 
 /** Is told of each group commit: how many frames, how long the store took, and since when the oldest of them waited. */
 export type CommitWatcher = (frames: number, commitMs: number, waitedMs: number) => void
@@ -83,12 +71,12 @@ export class RunLog {
    *   Nothing was stored then
    */
   async begin(messages: Frame[], admit: (frames: string[]) => Promise<{ seq: number; logId: number }>): Promise<number> {
-    const frames = messages.map((message, index) => frame(message, index + 1))
+    const encoder = new Encoder()
+    const frames = messages.map((message, index) => encoder.encode(message, index + 1).text)
     return await this.#queue.offer(async () => {
       const { seq, logId } = await admit(frames)
       const run = this.#adopt(seq, 0)
-      run.given = frames.length
-      this.#committed(run, frames, logId)
+      this.#shown(run, logId, () => run.restore(frames, logId))
       return seq
     })
   }
@@ -105,13 +93,13 @@ export class RunLog {
    */
   append(number: number, messages: Frame[]): Promise<void> | undefined {
     const run = this.#running(number)
-    for (const message of messages) run.pending.push(frame(message, ++run.given))
+    run.add(messages)
     this.#growing.add(run)
     if (!this.#flushing) {
       this.#flushing = this.#flushSoon()
       this.#flushing.catch(() => {}) // Given up: what was pending is pending again.
     }
-    return run.pending.length > this.#options.maxPending ? this.#flushing : undefined
+    return run.pending > this.#options.maxPending ? this.#flushing : undefined
   }
 
   /** Appends `messages` and stores them, with all that is pending, in the transaction of `store`. */
@@ -119,14 +107,13 @@ export class RunLog {
     await this.#queue.add(async () => {
       // Numbered here and not before: a group commit that comes first must not show what this transaction announces.
       const run = this.#running(number)
-      for (const message of messages) run.pending.push(frame(message, ++run.given))
-      const batch = this.#take(run)
-      const frames = batch.frames.length > 0 ? batch : null
+      run.add(messages)
+      const frames = run.pending > 0 ? run.take() : null
       try {
         const logId = await this.#queue.patiently(() => store(frames))
-        if (frames) this.#committed(run, frames.frames, logId)
+        if (frames) this.#committed(run, logId)
       } catch (error) {
-        run.pending.unshift(...batch.frames)
+        run.giveBack()
         throw error
       }
       await this.#tidy()
@@ -141,10 +128,9 @@ export class RunLog {
     await this.#queue.add(async () => {
       const run = this.#running(number)
       // A segment is not to be much longer than others because it is the last.
-      if (run.pending.length > LAST_FRAMES) await this.#flush(performance.now())
-      for (const message of messages) run.pending.push(frame(message, ++run.given))
-      run.pending.push(doneFrame(++run.given))
-      const last = this.#segment(run, [...run.tail, ...run.pending], true)
+      if (run.pending > LAST_FRAMES) await this.#flush(performance.now())
+      run.add(messages)
+      const last = run.end()
       await this.#queue.patiently(() => store(last))
       this.#live.delete(number)
       this.#growing.delete(run)
@@ -159,24 +145,16 @@ export class RunLog {
     await this.#flushing?.catch(() => {})
   }
 
-  /** A page of what is committed above `after`, or undefined when that is nothing yet. */
-  async read(number: number, after: number): Promise<Page | undefined> {
+  /** A page of what is committed above `after`, or undefined when that is nothing yet. What is in memory is there at once. */
+  read(number: number, after: number): Page | undefined | Promise<Page> {
     const run = this.#live.get(number)
-    if (run && after >= run.tailFirst - 1) {
-      const from = after - run.tailFirst + 1
-      if (from >= run.tail.length) return undefined
-      let to = from + 1
-      for (let chars = run.tail[from]!.length; to < run.tail.length && chars < PAGE_CHARS; to++) chars += run.tail[to]!.length
-      const text = to === from + 1 ? run.tail[from]! : run.tail.slice(from, to).join('')
-      return { text, last: after + to - from, final: false }
-    }
-    return await this.#sealed.read(number, after)
+    return run?.holds(after) ? run.read(after) : this.#sealed.read(number, after)
   }
 
   /** Where a run's log stands; nothing when its frames are kept no more. */
   async position(number: number): Promise<{ last: number; final: boolean } | undefined> {
     const run = this.#live.get(number)
-    if (run) return { last: run.tailFirst + run.tail.length - 1, final: false }
+    if (run) return { last: run.last, final: false }
     const end = await this.#frames.lastSealed(number)
     return end?.final ? end : undefined
   }
@@ -210,26 +188,27 @@ export class RunLog {
       const sealed = await this.#frames.lastSealed(number)
       this.#adopt(number, sealed?.last ?? 0)
     }
-    for (const row of await this.#frames.unsealed()) this.#replay(row)
+    const unpackers = new Map(open.map((number) => [number, new Unpacker()]))
+    for (const row of await this.#frames.unsealed()) this.#replay(row, unpackers)
     await this.#trim()
   }
 
-  #replay(row: LogRow) {
-    const frames = splitFrames(row.frames)
+  #replay(row: LogRow, unpackers: Map<number, Unpacker>) {
     let at = 0
     for (const [number, first, count] of row.runs) {
       const run = this.#live.get(number)
-      const fresh = frames.slice(at, at + count).slice(Math.max(0, (run?.given ?? 0) + 1 - first))
-      at += count
-      if (!run || fresh.length === 0) continue
-      run.given += fresh.length
-      this.#committed(run, fresh, row.id)
+      // What is sealed is not looked at: what it was packed behind may be trimmed.
+      if (run && first > run.given) {
+        const { frames, end } = unpackers.get(number)!.unpack(row.frames, first, count, at)
+        this.#shown(run, row.id, () => run.restore(frames, row.id))
+        at = end
+      } else at = endOfPacked(row.frames, count, at)
     }
     this.#lastLogId = row.id
   }
 
   #adopt(number: number, sealed: number): LiveRun {
-    const run: LiveRun = { number, given: sealed, pending: [], tail: [], tailFirst: sealed + 1, tailChars: 0, pinned: 0 }
+    const run = new LiveRun(number, sealed, this.#options.segmentChars)
     this.#live.set(number, run)
     return run
   }
@@ -250,60 +229,48 @@ export class RunLog {
 
   async #flush(since: number) {
     this.#flushing = undefined
-    const growing = [...this.#growing].filter(({ pending }) => pending.length > 0)
+    const growing = [...this.#growing].filter(({ pending }) => pending > 0)
     this.#growing.clear()
     if (growing.length === 0) return
-    const batch = growing.map((run) => this.#take(run))
+    const batch = growing.map((run) => run.take())
     const begunAt = performance.now()
     const logId = await this.#queue
       .patiently(() => this.#frames.appendFrames(batch), always)
       .catch((error: unknown) => {
-        for (const [index, { frames }] of batch.entries()) growing[index]!.pending.unshift(...frames)
+        for (const run of growing) run.giveBack()
         throw error
       })
     this.#flushedAt = performance.now()
-    let count = 0
-    for (const { run, frames } of batch) {
-      count += frames.length
-      this.#committed(this.#running(run), frames, logId)
-    }
+    for (const run of growing) this.#committed(run, logId)
+    const count = batch.reduce((sum, taken) => sum + taken.count, 0)
     this.#options.onCommit(count, this.#flushedAt - begunAt, this.#flushedAt - since)
     await this.#tidy()
   }
 
-  /** Takes what is pending; what comes in while that is being stored goes to a new array. */
-  #take(run: LiveRun): NewFrames {
-    const frames = run.pending
-    run.pending = []
-    return { run: run.number, first: run.given - frames.length + 1, frames }
+  /** What was taken of a run is in this row of the log: readers may see it. */
+  #committed(run: LiveRun, logId: number) {
+    this.#shown(run, logId, () => run.committed(logId))
   }
 
-  #committed(run: LiveRun, frames: string[], logId: number) {
+  #shown(run: LiveRun, logId: number, show: () => void) {
     this.#lastLogId = Math.max(this.#lastLogId, logId)
-    if (run.tail.length === 0) {
-      run.pinned = logId
-      this.#pinning.add(run)
-    }
-    for (const text of frames) {
-      run.tail.push(text)
-      run.tailChars += text.length
-    }
+    this.#pinning.add(run)
+    show()
     this.#wake.ring(run.number)
   }
 
   /** Moves what is long, or old, from the log's head to segments, and forgets the rows that nobody needs any more. */
   async #tidy() {
     const { segmentChars, maxPinnedRows } = this.#options
-    const ripe = [...this.#pinning].filter(
-      (run) => run.tailChars >= segmentChars || run.pinned < this.#lastLogId - maxPinnedRows,
-    )
+    const ripe: LiveRun[] = []
+    for (const run of this.#pinning) {
+      if (run.unsealedChars >= segmentChars || run.pinned < this.#lastLogId - maxPinnedRows) ripe.push(run)
+    }
     if (ripe.length === 0) return
-    const segments = ripe.flatMap((run) => this.#inPieces(run))
+    const segments = ripe.flatMap((run) => run.segments())
     await this.#queue.patiently(() => this.#frames.seal(segments), always)
     for (const run of ripe) {
-      run.tailFirst += run.tail.length
-      run.tail = []
-      run.tailChars = 0
+      run.sealed()
       this.#pinning.delete(run)
     }
     await this.#trim()
@@ -315,26 +282,6 @@ export class RunLog {
     if (needed <= this.#trimmedTo) return
     await this.#queue.patiently(() => this.#frames.trimLog(needed), always)
     this.#trimmedTo = needed
-  }
-
-  /** A commit that was long in coming may have brought many times what a segment should hold. */
-  #inPieces(run: LiveRun): Segment[] {
-    const pieces: Segment[] = []
-    let from = 0
-    let chars = 0
-    for (const [index, text] of run.tail.entries()) {
-      chars += text.length
-      if (chars < this.#options.segmentChars && index < run.tail.length - 1) continue
-      pieces.push(this.#segment(run, run.tail.slice(from, index + 1), false, from))
-      from = index + 1
-      chars = 0
-    }
-    return pieces
-  }
-
-  #segment(run: LiveRun, frames: string[], final: boolean, from = 0): Segment {
-    const first = run.tailFirst + from
-    return { run: run.number, first, last: first + frames.length - 1, final, frames: frames.join('') }
   }
 }
 

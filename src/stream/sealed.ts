@@ -1,4 +1,5 @@
 import type { Frames, Segment } from '../db/store.ts'
+import { unpack } from './packed.ts'
 import type { Page } from './page.ts'
 
 /** A page is so long at least, if there is that much. A reader that does not read holds one of them (faults.md F53). */
@@ -23,7 +24,7 @@ export class SealedFrames {
    * @throws {Error} when frames are missing in between: a gap is never passed over in silence
    */
   async read(run: number, after: number): Promise<Page> {
-    const segment = this.#find(run, after) ?? this.#keep(await this.#frames.readSegment(run, after))
+    const segment = this.#find(run, after) ?? this.#keep(unpacked(await this.#frames.readSegment(run, after)))
     if (segment) return pageOf(segment, after)
     const end = await this.#frames.lastSealed(run)
     if (end?.final && after >= end.last) return { text: '', last: after, final: true }
@@ -41,6 +42,11 @@ export class SealedFrames {
     while (this.#keptChars > KEPT_CHARS) this.#keptChars -= this.#kept.pop()!.frames.length
     return segment
   }
+}
+
+/** The segment with its frames as they go to a reader. */
+function unpacked(segment: Segment | undefined): Segment | undefined {
+  return segment && { ...segment, frames: unpack(segment.frames, segment.first, segment.last).join('') }
 }
 
 /** JSON has no raw line feed, so a blank line ends a frame and nothing else does. */

@@ -22,7 +22,8 @@ export async function* tail(
   const growth = log.watch(run, silenceMs, signal)
   try {
     while (!signal.aborted) {
-      const page = await log.read(run, after)
+      const found = log.read(run, after)
+      const page = found instanceof Promise ? await found : found
       if (page) {
         after = page.last
         yield page

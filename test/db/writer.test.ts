@@ -20,7 +20,7 @@ test('F28 a log that a long reader has made grow is given back when it is gone',
   other.prepare('SELECT count(*) FROM log').get()
   const run = await bench.begin()
   const page = 'x'.repeat(20_000)
-  for (let n = 0; n < 1500; n++) await bench.store.appendFrames([{ run: run.seq, first: n + 2, frames: [page] }])
+  for (let n = 0; n < 1500; n++) await bench.store.appendFrames([{ run: run.seq, first: n + 2, count: 1, frames: page }])
   expect((await bench.store.sizes()).walBytes).toBeGreaterThan(24 * 1024 * 1024)
   // Whoever reads sees what is there, and what was committed meanwhile is there for the others.
   expect(other.prepare('SELECT count(*) FROM log').pluck().get()).toBe(0)
@@ -32,7 +32,8 @@ test('F28 a log that a long reader has made grow is given back when it is gone',
 test('the log stays small while nobody holds it', async () => {
   const bench = await testLog()
   const run = await bench.begin()
-  for (let n = 0; n < 5000; n++) await bench.store.appendFrames([{ run: run.seq, first: n + 2, frames: ['x'.repeat(2000)] }])
+  for (let n = 0; n < 5000; n++)
+    await bench.store.appendFrames([{ run: run.seq, first: n + 2, count: 1, frames: 'x'.repeat(2000) }])
   expect((await bench.store.sizes()).walBytes).toBeLessThan(8 * 1024 * 1024)
 })
 

@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { MessageRow } from '../../src/db/store.ts'
 import { Answer } from '../../src/stream/answer.ts'
+import { Encoder } from '../../src/stream/encoder.ts'
 import { expand } from '../../src/stream/expand.ts'
 import { Folding } from '../../src/stream/fold.ts'
-import { frame, readFrame } from '../../src/stream/frame.ts'
+import { readFrame } from '../../src/stream/frame.ts'
 import type { LettaMessage } from '../../src/wire/message.ts'
 import { newId } from '../../src/wire/id.ts'
 
@@ -48,10 +49,11 @@ test('the pieces of an answer, sent as frames and merged, are the messages of th
       const stored = row()
       const answer = new Answer(stored)
       const folding = new Folding()
+      const encoder = new Encoder()
       let seq = 0
       for (const say of pieces) {
         const message = say(answer)
-        if (message) folding.add(readFrame(frame(message, ++seq))!)
+        if (message) folding.add(readFrame(encoder.encode(message, ++seq).text)!)
       }
       expect(unnumbered(folding.result().messages)).toEqual(expand({ ...stored, parts: answer.parts }))
     }),

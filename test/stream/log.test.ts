@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { StorageTrouble } from '../../src/errors.ts'
 import { splitFrames } from '../../src/stream/frame.ts'
+import { endOfPacked, unpack, Unpacker } from '../../src/stream/packed.ts'
 import { idsOf, range, readAll, reader, said, seqsOf, testLog } from '../support/log.ts'
 
 /** Small limits, so that a few frames cross every border: pending → log row → segment. */
@@ -61,15 +62,22 @@ test('I2: what a reader sees at any moment is in the file already', async () => 
     fc.asyncProperty(script, async (actions) => {
       const { run, other, write } = await play(bench, actions)
       const stored = async () => {
-        const rows = await bench.store.unsealed()
-        const inLog = rows.flatMap((row) => splitFrames(row.frames))
-        const sealed: string[] = []
-        for (let after = 0; ;) {
-          const segment = await bench.store.readSegment(run.seq, after)
-          if (!segment) return new Set([...inLog, ...sealed])
-          sealed.push(...splitFrames(segment.frames))
-          after = segment.last
+        const frames: string[] = []
+        for (;;) {
+          const segment = await bench.store.readSegment(run.seq, frames.length)
+          if (!segment) break
+          frames.push(...unpack(segment.frames, segment.first, segment.last))
         }
+        const unpacker = new Unpacker()
+        for (const row of await bench.store.unsealed()) {
+          let at = 0
+          for (const [number, first, count] of row.runs) {
+            if (number === run.seq && first > frames.length)
+              frames.push(...unpacker.unpack(row.frames, first, count, at).frames)
+            at = endOfPacked(row.frames, count, at)
+          }
+        }
+        return new Set(frames)
       }
       const watching = (async () => {
         for await (const page of reader(bench.log, run)) {

@@ -1,0 +1,198 @@
+import type { NewFrames, Segment } from '../db/store.ts'
+import type { Frame } from '../wire/message.ts'
+import { type Encoded, Encoder } from './encoder.ts'
+import { packed, unpack } from './packed.ts'
+import type { Page } from './page.ts'
+import { PAGE_CHARS } from './sealed.ts'
+
+/** Consecutive frames that come to be a segment; the first is a whole one. */
+interface Block {
+  first: number
+  last: number
+  /** As they go to a reader. */
+  chars: number
+  frames: string[]
+}
+
+/**
+ * A run that grows, in memory: a cache of the log. A frame is pending, then being stored, then committed, and from then on a
+ * reader may see it. Live readers want the newest; what is older is kept packed until it is sealed, then forgotten: thousands
+ * of texts that stay for a while are what makes garbage collection slow.
+ */
+export class LiveRun {
+  readonly number: number
+  /** The log row of the first frame that is in no segment yet. */
+  pinned = 0
+  readonly #blockChars: number
+  /** The number of the last frame that was given one. */
+  #given: number
+  readonly #encoder = new Encoder()
+  #pending: Encoded[] = []
+  /** What is being stored; the first block goes on with the last of `#blocks`, unless that is full. */
+  #storing: Encoded[] = []
+  #taken: Block[] = []
+  /** The frames of the newest commit. */
+  #newest: Encoded[] = []
+  /** The number of the last committed frame. */
+  #last: number
+  /** What is committed and in no segment. */
+  #blocks: Block[] = []
+  /** What the open block holds, with what is being stored; a new one is begun when it is full. */
+  #filled = Infinity
+  /** The page that was read last: of many readers, all but the first find theirs made. */
+  #page: { after: number; text: string; last: number } | undefined
+  #unpacked: { block: Block; frames: { text: string }[] } | undefined
+
+  /**
+   * @param sealed the number of the last frame in a segment
+   * @param blockChars how long a segment should be
+   */
+  constructor(number: number, sealed: number, blockChars: number) {
+    this.number = number
+    this.#given = sealed
+    this.#last = sealed
+    this.#blockChars = blockChars
+  }
+
+  get given(): number {
+    return this.#given
+  }
+
+  get pending(): number {
+    return this.#pending.length
+  }
+
+  /** The number of the last frame that a reader may see. */
+  get last(): number {
+    return this.#last
+  }
+
+  /** How much of it is in no segment. */
+  get unsealedChars(): number {
+    return this.#blocks.reduce((sum, { chars }) => sum + chars, 0)
+  }
+
+  add(messages: Frame[]): void {
+    for (const message of messages) this.#pending.push(this.#encoder.encode(message, ++this.#given))
+  }
+
+  /** Takes what is pending, to be stored; what is added meanwhile waits for the next time. */
+  take(): NewFrames {
+    const first = this.#last + 1
+    this.#storing = this.#pending
+    this.#pending = []
+    this.#pack(this.#blockChars)
+    const frames = this.#taken.flatMap((block) => block.frames)
+    return { run: this.number, first, count: frames.length, frames: packed(frames) }
+  }
+
+  /** What was taken is stored, in this row of the log: from now on it is shown. */
+  committed(logId: number): void {
+    if (this.#blocks.length === 0) this.pinned = logId
+    for (const taken of this.#taken) {
+      const open = this.#blocks.at(-1)
+      if (open && open.chars < this.#blockChars) {
+        open.last = taken.last
+        open.chars += taken.chars
+        open.frames.push(...taken.frames)
+      } else this.#blocks.push(taken)
+    }
+    this.#last += this.#storing.length
+    this.#newest = this.#storing
+    this.#storing = []
+    this.#taken = []
+    this.#page = undefined
+    this.#unpacked = undefined
+  }
+
+  /** What was taken was not stored: it is pending again. */
+  giveBack(): void {
+    this.#pending.unshift(...this.#storing)
+    this.#storing = []
+    this.#taken = []
+  }
+
+  /** Takes what was given numbers elsewhere, and is stored: first frames, and those of an earlier process. */
+  restore(frames: string[], logId: number): void {
+    this.#given += frames.length
+    this.#pending = frames.map((text) => ({ text, packed: text }))
+    this.take()
+    this.committed(logId)
+  }
+
+  /** Its last segment, with `[DONE]` behind all that is pending. It may be asked for again. */
+  end(): Segment {
+    if (this.#storing.length === 0) {
+      this.#storing = [...this.#pending, this.#encoder.done(++this.#given)]
+      this.#pack(Infinity)
+    }
+    const blocks = [...this.#blocks, ...this.#taken]
+    const frames = packed(blocks.flatMap((block) => block.frames))
+    return { run: this.number, first: blocks[0]!.first, last: this.#given, final: true, frames }
+  }
+
+  /** What is committed and in no segment. */
+  segments(): Segment[] {
+    return this.#blocks.map(({ first, last, frames }) => ({
+      run: this.number,
+      first,
+      last,
+      final: false,
+      frames: packed(frames),
+    }))
+  }
+
+  /** Those segments are stored. */
+  sealed(): void {
+    this.#blocks = []
+    this.#unpacked = undefined
+    this.#filled = Infinity
+  }
+
+  /** True when what comes above `after` is here; else it is in a segment. */
+  holds(after: number): boolean {
+    return after >= Math.min(this.#last - this.#newest.length, (this.#blocks[0]?.first ?? Infinity) - 1)
+  }
+
+  /** A page of what is committed above `after`, or undefined when that is nothing yet. For what it `holds`. */
+  read(after: number): Page | undefined {
+    if (after >= this.#last) return undefined
+    if (this.#page?.after !== after) {
+      const newest = this.#last - this.#newest.length
+      const [frames, before] = after >= newest ? [this.#newest, newest] : this.#older(after)
+      const from = after - before
+      let to = from + 1
+      for (let chars = frames[from]!.text.length; to < frames.length && chars < PAGE_CHARS; to++)
+        chars += frames[to]!.text.length
+      const some = frames.slice(from, to).map((frame) => frame.text)
+      const text = some.length === 1 ? some[0]! : some.join('')
+      this.#page = { after, text, last: before + to }
+    }
+    return { text: this.#page.text, last: this.#page.last, final: false }
+  }
+
+  /** The frames of the block that holds what comes after `after`, and the number before its first. */
+  #older(after: number): [frames: { text: string }[], before: number] {
+    const block = this.#blocks.find(({ last }) => last > after)!
+    if (this.#unpacked?.block !== block) {
+      this.#unpacked = { block, frames: unpack(packed(block.frames), block.first, block.last).map((text) => ({ text })) }
+    }
+    return [this.#unpacked.frames, block.first - 1]
+  }
+
+  #pack(blockChars: number) {
+    let seq = this.#last
+    for (const { text, packed: stored } of this.#storing) {
+      seq++
+      const full = this.#filled >= blockChars
+      if (full) this.#filled = 0
+      this.#filled += text.length
+      const open = this.#taken.at(-1)
+      if (open && !full) {
+        open.last = seq
+        open.chars += text.length
+        open.frames.push(stored)
+      } else this.#taken.push({ first: seq, last: seq, chars: text.length, frames: [full ? text : stored] })
+    }
+  }
+}
