@@ -57,6 +57,8 @@ export async function belongings(api: Api): Promise<Ids> {
     key_id: key!.id,
     // To OpenAI's clients a group is one.
     model: group.id,
+    // A file of the page.
+    name: 'page.js',
   }
 }
 
