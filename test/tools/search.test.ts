@@ -1,7 +1,8 @@
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Embed, ToolError } from '../../src/tools/tool.ts'
 import { emptyStore } from '../db/build.ts'
 import { text } from '../support/history.ts'
+import { captureLogs } from '../support/logs.ts'
 import { callOf, say, toolsOf } from './build.ts'
 
 async function remembering({ timezone = 'UTC', embed }: { timezone?: string; embed?: Embed } = {}) {
@@ -165,15 +166,14 @@ test('with an embedding model the archive goes by meaning', async () => {
 })
 
 test('when the embedding model fails nothing is lost, and what it missed it reads later', async () => {
-  const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
-  onTestFinished(() => log.mockRestore())
+  const { lines } = captureLogs('error')
   const { embed, state } = scriptedEmbed()
   const { use, json } = await remembering({ embed })
   state.fails = true
   await use('archival_memory_insert', { content: 'Storm over the sea' })
   await use('archival_memory_insert', { content: 'Bread' })
   expect(await json('archival_memory_search', { query: 'sea' })).toMatchObject([{ content: 'Storm over the sea' }])
-  expect(log).toHaveBeenCalledTimes(3)
+  expect(lines).toHaveLength(3)
   state.fails = false
   expect((await json('archival_memory_search', { query: 'weather' }))[0]).toMatchObject({ content: 'Storm over the sea' })
   state.asked.length = 0
