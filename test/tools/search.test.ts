@@ -166,7 +166,7 @@ test('with an embedding model the archive goes by meaning', async () => {
 })
 
 test('when the embedding model fails nothing is lost, and what it missed it reads later', async () => {
-  const { lines } = captureLogs('error')
+  const { lines } = captureLogs()
   const { embed, state } = scriptedEmbed()
   const { use, json } = await remembering({ embed })
   state.fails = true
