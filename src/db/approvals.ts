@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, inArray } from 'drizzle-orm'
 import { Conflict } from '../errors.ts'
-import { insertMessages } from './messages.ts'
+import { messageInserter } from './messages.ts'
 import { approvals, runs } from './schema.ts'
 import type { Db } from './db.ts'
 import type { PendingApproval, Runs } from './store.ts'
@@ -13,6 +13,7 @@ type Verbs = Pick<Runs, 'pendingApprovals' | 'answeredBy' | 'cancelApprovals'> &
 /** Steps that wait for an answer from outside (streaming.md §7). */
 export const approvalQueries = (db: Db): Verbs => {
   const { orm, write } = db
+  const insertMessages = messageInserter(db)
   const settle = (tenant: string, ids: string[], to: { status: 'answered' | 'cancelled'; answeredBy?: string }) => {
     const { changes } = orm
       .update(approvals)
@@ -64,7 +65,7 @@ export const approvalQueries = (db: Db): Verbs => {
         settle(tenant, ids, { status: 'cancelled' })
         const waiting = orm.select({ runId: approvals.runId }).from(approvals).where(inArray(approvals.id, ids))
         orm.update(runs).set({ status: 'cancelled', stopReason: 'cancelled' }).where(inArray(runs.id, waiting)).run()
-        insertMessages(db, tenant, rows)
+        insertMessages(tenant, rows)
       })
     },
   }

@@ -1,13 +1,20 @@
-import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
+import { and, eq, gte } from 'drizzle-orm'
 import { log, segments } from './schema.ts'
 import type { Db } from './db.ts'
+import { inserter } from './inserter.ts'
 import type { Frames, LogRow, NewFrames, Segment } from './store.ts'
 
 /** The log's statements are raw: they run at every group commit. */
 export const frameQueries = ({ orm, raw, write }: Db): Frames => {
   const insertLog = raw.prepare<[string, string]>('INSERT INTO log (runs, frames) VALUES (?, ?)')
+  const insertSegment = inserter({ orm }, segments)
+  // The newest row stays: SQLite would give its id again, and ids must rise.
+  const trim = raw.prepare<[number]>('DELETE FROM log WHERE id < ? AND id < (SELECT max(id) FROM log)')
   const segmentAfter = raw.prepare<[number, number], StoredSegment>(
     'SELECT run, first, last, final, frames FROM segments WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1',
+  )
+  const lastSegment = raw.prepare<[number], { last: number; final: 0 | 1 }>(
+    'SELECT last, final FROM segments WHERE run = ? ORDER BY first DESC LIMIT 1',
   )
   const nextSealed = raw.prepare<[number], { run: number; created: number; ended: number | null }>(
     `SELECT runs.seq AS run, created_at AS created, completed_at AS ended FROM runs
@@ -24,29 +31,20 @@ export const frameQueries = ({ orm, raw, write }: Db): Frames => {
       return write(() => appendTo(insertLog, batch))
     },
     async seal(moved) {
-      await write(() => orm.insert(segments).values(moved).run())
+      await write(() => {
+        for (const segment of moved) insertSegment(segment)
+      })
     },
     async trimLog(logId) {
-      // The newest row stays: SQLite would give its id again, and ids must rise.
-      await write(() =>
-        orm
-          .delete(log)
-          .where(and(lt(log.id, logId), lt(log.id, sql`(SELECT max(id) FROM log)`)))
-          .run(),
-      )
+      await write(() => trim.run(logId))
     },
     async readSegment(run, after) {
       const segment = segmentAfter.get(run, after + 1)
       return segment && segment.last > after ? { ...segment, final: segment.final === 1 } : undefined
     },
     async lastSealed(run) {
-      return orm
-        .select({ last: segments.last, final: segments.final })
-        .from(segments)
-        .where(eq(segments.run, run))
-        .orderBy(desc(segments.first))
-        .limit(1)
-        .get()
+      const end = lastSegment.get(run)
+      return end && { last: end.last, final: end.final === 1 }
     },
     async pruneFrames(before, after) {
       const next = nextSealed.get(after)

@@ -2,6 +2,7 @@ import { and, desc, eq, gt, min, sql } from 'drizzle-orm'
 import { Conflict, NotFound } from '../errors.ts'
 import { pageOf } from './page.ts'
 import { busyCheck } from './busy.ts'
+import { inserter } from './inserter.ts'
 import { messages } from './schema.ts'
 import type { Db } from './db.ts'
 import type { MessageRow, Messages, MessageScope } from './store.ts'
@@ -113,10 +114,9 @@ function whereOf(of: MessageScope) {
 }
 
 /** In the transaction of the caller. What is not in its agent's context, as half an answer that failed, is only listed. */
-export function insertMessages({ orm }: Pick<Db, 'orm'>, tenant: string, rows: MessageRow[], inContext = true): void {
-  if (rows.length > 0)
-    orm
-      .insert(messages)
-      .values(rows.map((row) => ({ ...row, tenant, inContext: inContext && !row.isErr })))
-      .run()
+export const messageInserter = (db: Pick<Db, 'orm'>) => {
+  const insert = inserter(db, messages)
+  return (tenant: string, rows: MessageRow[], inContext = true): void => {
+    for (const row of rows) insert({ ...row, tenant, inContext: inContext && !row.isErr })
+  }
 }

@@ -1,4 +1,4 @@
-import { and, count, desc, eq, inArray, isNull, ne, or } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNull, ne, or } from 'drizzle-orm'
 import { newId } from '../wire/id.ts'
 import { passages } from './schema.ts'
 import { spanOf } from './search.ts'
@@ -15,6 +15,9 @@ const filtered = `t.created_at BETWEEN @from AND @to AND (@needed = 0 OR @needed
 export const passageQueries = (db: Db): Passages => {
   const { orm, raw, write } = db
   const search = textSearch(db, { words: 'passage_search', rows: 'passages', texts: 'passages', where: filtered })
+  const counted = raw
+    .prepare<[string, string], number>('SELECT count(*) FROM passages WHERE tenant = ? AND agent_id = ?')
+    .pluck()
   const vectors = raw.prepare<[object], { seq: number; vector: Buffer }>(`
     SELECT seq, vector FROM passages t
     WHERE tenant = @tenant AND agent_id = @agent AND vector_model = @model AND length(vector) = @bytes AND ${filtered}
@@ -84,8 +87,7 @@ export const passageQueries = (db: Db): Passages => {
       })
     },
     async countPassages(tenant, agentId) {
-      const where = and(eq(passages.tenant, tenant), eq(passages.agentId, agentId))
-      return orm.select({ n: count() }).from(passages).where(where).get()!.n
+      return counted.get(tenant, agentId)!
     },
   }
 }

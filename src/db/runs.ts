@@ -5,7 +5,8 @@ import type { RunStatus } from '../wire/run.ts'
 import { approvalQueries } from './approvals.ts'
 import { busyCheck } from './busy.ts'
 import { appendTo } from './frames.ts'
-import { insertMessages } from './messages.ts'
+import { inserter } from './inserter.ts'
+import { messageInserter } from './messages.ts'
 import { charger } from './spending.ts'
 import { pageOf } from './page.ts'
 import { showRun } from './run-state.ts'
@@ -18,12 +19,15 @@ const open = ['created', 'running'] satisfies RunStatus[]
 /** How long the key of a request is known. */
 const KEY_MS = 24 * 3600 * 1000
 
-const nextBegun = sql`(SELECT coalesce(max(begun), 0) + 1 FROM runs)`
-
 export const runQueries = (db: Db): Runs => {
   const { orm, raw, write } = db
   const refuseBusy = busyCheck(db)
   const { answer, ...approvalReads } = approvalQueries(db)
+  const insertRun = inserter(db, runs)
+  const insertBusy = inserter(db, busy)
+  const insertMessages = messageInserter(db)
+  const insertStep = inserter(db, steps)
+  const insertSegment = inserter(db, segments)
   const insertLog = raw.prepare<[string, string]>('INSERT INTO log (runs, frames) VALUES (?, ?)')
   const byId = orm
     .select()
@@ -39,6 +43,12 @@ export const runQueries = (db: Db): Runs => {
     .select({ recorded: steps.recorded })
     .from(steps)
     .where(and(eq(steps.runId, sql.placeholder('run')), eq(steps.kind, 'call')))
+    .prepare()
+  const stepsOf = orm
+    .select()
+    .from(steps)
+    .where(sql`${steps.runId} in (select value from json_each(${sql.placeholder('runs')}))`)
+    .orderBy(asc(steps.seq))
     .prepare()
   const byKey = orm
     .select({ runId: requestKeys.runId, hash: requestKeys.hash })
@@ -66,13 +76,33 @@ export const runQueries = (db: Db): Runs => {
   }
   /** One run at a time may hold a target; in the transaction of the caller. */
   const take = (targets: string[], runId: string) => {
-    if (targets.length === 0) return
-    orm
-      .insert(busy)
-      .values(targets.map((target) => ({ target, runId })))
-      .run()
+    for (const target of targets) insertBusy({ target, runId })
   }
   const charge = charger(db)
+  const lastBegun = raw.prepare<[], number>('SELECT coalesce(max(begun), 0) FROM runs').pluck()
+  /** The number of the run that begins next; in the transaction of the caller. */
+  const nextBegun = () => lastBegun.get()! + 1
+  const given = (name: keyof RunEnd) => sql`${sql.param(sql.placeholder(name), runs[name])}`
+  const finish = orm
+    .update(runs)
+    .set({
+      status: given('status'),
+      stopReason: given('stopReason'),
+      endedBy: given('endedBy'),
+      error: given('error'),
+      completedAt: given('completedAt'),
+      firstFrameMs: given('firstFrameMs'),
+      durationMs: given('durationMs'),
+      epoch: null,
+      begun: sql`coalesce(begun, (SELECT coalesce(max(begun), 0) + 1 FROM runs))`,
+    })
+    .where(and(eq(runs.id, sql.placeholder('id')), inArray(runs.status, open)))
+    .returning({ tenant: runs.tenant, agentId: runs.agentId, payer: runs.payer })
+    .prepare()
+  const release = orm
+    .delete(busy)
+    .where(eq(busy.runId, sql.placeholder('id')))
+    .prepare()
   const countOpen = raw.prepare<[string], { total: number; own: number }>(
     `SELECT count(*) AS total, coalesce(sum(tenant = ?), 0) AS own FROM runs WHERE status IN ('created', 'running')`,
   )
@@ -81,6 +111,11 @@ export const runQueries = (db: Db): Runs => {
     .set({ crashes: 0 })
     .where(and(eq(runs.id, sql.placeholder('id')), gt(runs.crashes, 0)))
     .prepare()
+  const patchSettings = orm
+    .update(agents)
+    .set({ settings: sql`json_patch(${agents.settings}, ${sql.placeholder('patch')})` })
+    .where(eq(agents.id, sql.placeholder('id')))
+    .prepare()
   /** What an agent shows of its last run; in the transaction of the caller. */
   const rememberRun = (agentId: string, { completedAt, durationMs, stopReason }: RunEnd) => {
     const patch = {
@@ -88,28 +123,19 @@ export const runQueries = (db: Db): Runs => {
       last_run_duration_ms: Math.round(durationMs),
       last_stop_reason: stopReason,
     }
-    orm
-      .update(agents)
-      .set({ settings: sql`json_patch(${agents.settings}, ${JSON.stringify(patch)})` })
-      .where(eq(agents.id, agentId))
-      .run()
+    patchSettings.run({ id: agentId, patch: JSON.stringify(patch) })
   }
   return {
     ...approvalReads,
     async admitRun(tenant, run, { targets, inputs, frames, answering, key, waits }) {
       return write(() => {
         for (const target of targets) refuseBusy(target)
-        const { seq } = orm
-          .insert(runs)
-          .values({
-            ...run,
-            tenant,
-            ...(waits ? { status: 'created' } : { status: 'running', epoch: db.epoch, begun: nextBegun }),
-          })
-          .returning({ seq: runs.seq })
-          .get()
+        const begins = waits
+          ? { status: 'created' as const }
+          : { status: 'running' as const, epoch: db.epoch, begun: nextBegun() }
+        const seq = insertRun({ ...run, tenant, ...begins })
         take(targets, run.id)
-        insertMessages(db, tenant, inputs)
+        insertMessages(tenant, inputs)
         answer(tenant, answering, run.id)
         if (key) keep(tenant, key, run.id)
         return { seq, logId: appendTo(insertLog, [{ run: seq, first: 1, count: frames.length, frames: frames.join('') }]) }
@@ -118,9 +144,9 @@ export const runQueries = (db: Db): Runs => {
     async startRun({ id, tenant, admission }, targets, inputs) {
       await write(() => {
         for (const target of targets) refuseBusy(target)
-        orm.update(runs).set({ status: 'running', admission, epoch: db.epoch, begun: nextBegun }).where(eq(runs.id, id)).run()
+        orm.update(runs).set({ status: 'running', admission, epoch: db.epoch, begun: nextBegun() }).where(eq(runs.id, id)).run()
         take(targets, id)
-        insertMessages(db, tenant, inputs)
+        insertMessages(tenant, inputs)
       })
     },
     async runOfKey(tenant, { target, key }) {
@@ -172,13 +198,13 @@ export const runQueries = (db: Db): Runs => {
       })
     },
     async journalOf(runIds) {
-      return orm.select().from(steps).where(inArray(steps.runId, runIds)).orderBy(asc(steps.seq)).all()
+      return stepsOf.all({ runs: JSON.stringify(runIds) })
     },
     async commitStep(step, rows, frames, pending) {
       return write(() => {
-        orm.insert(steps).values(step).run()
+        insertStep(step)
         forgetCrashes.run({ id: step.runId })
-        insertMessages(db, step.tenant, rows)
+        insertMessages(step.tenant, rows)
         if (pending)
           orm
             .insert(approvals)
@@ -189,18 +215,13 @@ export const runQueries = (db: Db): Runs => {
     },
     async endRun(runId, end, last, after, unsaid = []) {
       return write(() => {
-        const ended = orm
-          .update(runs)
-          .set({ ...end, epoch: null, begun: sql`coalesce(begun, ${nextBegun})` })
-          .where(and(eq(runs.id, runId), inArray(runs.status, open)))
-          .returning({ tenant: runs.tenant, agentId: runs.agentId, payer: runs.payer })
-          .get()
+        const ended = finish.get({ ...end, id: runId })
         if (!ended) return false
         rememberRun(ended.agentId, end)
         if (ended.payer !== null) charge(ended.payer, runId, end.completedAt)
-        orm.insert(segments).values(last).run()
-        orm.delete(busy).where(eq(busy.runId, runId)).run()
-        insertMessages(db, ended.tenant, unsaid, false)
+        insertSegment(last)
+        release.run({ id: runId })
+        insertMessages(ended.tenant, unsaid, false)
         if (after) {
           const { id, ...counted } = after.group
           orm.update(groups).set(counted).where(eq(groups.id, id)).run()
