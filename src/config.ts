@@ -316,7 +316,7 @@ function providersOf(env: Record<string, string | undefined>): ProviderSettings[
   return found
 }
 
-const trim = (url: string) => url.replace(/\/+$/, '')
+const trim = (url: string) => url.replace(/(?<!\/)\/+$/, '')
 
 /** Letta's addresses of local servers are bare hosts; the API is under `/v1` there. */
 function baseUrl(setting: string, url: string, local: boolean): string {

@@ -47,6 +47,10 @@ export function answerStream<P extends Page>(c: { env: HttpBindings; res: Respon
     'x-accel-buffering': 'no',
     ...(options.runId !== undefined && { 'x-letta-run-id': options.runId }),
   })
+  if (c.env.incoming.method === 'HEAD') {
+    out.end()
+    return alreadySent()
+  }
   // What reconnects by itself is an EventSource, and it knows no method but GET.
   if (c.env.incoming.method === 'GET') out.write(retryLine())
   else out.flushHeaders()

@@ -84,6 +84,10 @@ function headOf(line: string) {
   return verb === undefined ? undefined : { verb, label: label! }
 }
 
+/** What a line says after these words, if it begins with them. */
+const restAfter = (words: string, line = ''): string | undefined =>
+  line.startsWith(words) ? line.slice(words.length).trim() : undefined
+
 function readSection({ verb, label }: { verb: string; label: string }, body: string[]): Section {
   const lines = withoutEnd(body)
   if (verb === 'Delete') {
@@ -91,13 +95,13 @@ function readSection({ verb, label }: { verb: string; label: string }, body: str
     return { kind: 'delete', label }
   }
   if (verb === 'Add') {
-    const [, description] = /^Description: *(.*?)\s*$/.exec(lines[0] ?? '') ?? []
+    const description = restAfter('Description:', lines[0])
     const content = description === undefined ? lines : lines.slice(1)
     const stray = content.find((line) => line !== '' && !line.startsWith('+'))
     if (stray !== undefined) throw new ToolError(`Each line of a new block begins with +; this one does not: ${stray}`)
     return { kind: 'add', label, description, value: content.map((line) => line.slice(1)).join('\n') }
   }
-  const [, moveTo] = /^\*\*\* Move to: *(.*?)\s*$/.exec(lines[0] ?? '') ?? []
+  const moveTo = restAfter('*** Move to:', lines[0])
   const changes = moveTo === undefined ? lines : lines.slice(1)
   const hunks = moveTo !== undefined && changes.length === 0 ? [] : readHunks(changes.join('\n'))
   return { kind: 'update', label, moveTo, hunks }

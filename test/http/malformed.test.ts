@@ -122,6 +122,22 @@ test('F72 bodies that are no JSON object', async () => {
   ])
 })
 
+test('F72 of two keys that are the same the last counts, a byte order mark is none of the text, a million keys are refused or taken at once', async () => {
+  const { url, group } = await start()
+  const send = `/v1/groups/${group}/messages`
+  const said = async (body: string) => await raw(url, 'POST', send, { body })
+  expect((await said('{"input":"one","max_steps":0,"max_steps":1}')).status).toBe(200)
+  expect((await said('{"input":"one","max_steps":1,"max_steps":0}')).status).toBe(422)
+  expect([200, 400]).toContain((await said(`\uFEFF${JSON.stringify(hi)}`)).status)
+  const keys = (name: string) => Array.from({ length: 500_000 }, (_, n) => `"${name}${n}":0`).join()
+  expect((await said(`{"input":"Hi","max_steps":1,${keys('k')}}`)).status).toBe(200)
+  expect((await said(`{"input":"Hi","max_steps":1,${keys('x'.repeat(10))}}`)).status).toBe(413)
+  expect(
+    (await said(`{"input":"Hi","max_steps":1,"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}`)).status,
+  ).toBe(200)
+  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+})
+
 test('F73 a send that says nothing, or what cannot be', async () => {
   const { refuses, group, agent } = await start()
   const send = `/v1/groups/${group}/messages`

@@ -52,11 +52,10 @@ export async function start(servers: McpServerSettings[], { listed = 0, callMs =
   }
 }
 
-/** A server on stdio, as a script that has `answer(id, result)` and defines `tools` and `call(id, name, args, meta)`. */
-export const scripted = (name: string, script: string) =>
-  stdio(name, [
-    '-e',
-    `const answer = (id, result) => console.log(JSON.stringify({ jsonrpc: '2.0', id, result }))
+/** What makes Node a server on stdio: a script that has `answer(id, result)` and defines `tools` and `call(id, name, args, meta)`. */
+export const scriptedMcp = (script: string): string[] => [
+  '-e',
+  `const answer = (id, result) => console.log(JSON.stringify({ jsonrpc: '2.0', id, result }))
      const tool = (name, more) => ({ name, inputSchema: { type: 'object' }, ...more })
      ${script}
      require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
@@ -66,4 +65,7 @@ export const scripted = (name: string, script: string) =>
        if (method === 'tools/call') call(id, params.name, params.arguments, params._meta)
      }).on('close', () => process.exit())
      const text = (id, text) => answer(id, { content: [{ type: 'text', text }] })`,
-  ])
+]
+
+/** Such a server, as it is set up. */
+export const scripted = (name: string, script: string) => stdio(name, scriptedMcp(script))

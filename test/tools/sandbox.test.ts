@@ -1,10 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Sandbox, type SandboxSettings } from '../../src/tools/sandbox.ts'
 import { ToolError, type ToolOutput } from '../../src/tools/tool.ts'
+import { tempFolder } from '../support/server.ts'
 
 interface RunOptions {
   type?: 'javascript' | 'typescript' | 'python'
@@ -160,6 +162,29 @@ describe('JavaScript', () => {
     expect(await run('function tool() { return [typeof JSON.stringify, typeof String, {}.toJSON] }')).toMatchObject({
       text: '["function","function",null]',
     })
+  })
+
+  test('F91 neither a file nor the environment of the server is read, whichever way it is asked for', async () => {
+    const file = join(tempFolder(), 'canary.txt')
+    writeFileSync(file, 'canary-in-a-file')
+    process.env['CANARY'] = 'canary-in-the-environment'
+    onTestFinished(() => void delete process.env['CANARY'])
+    const path = JSON.stringify(file)
+    const ways = [
+      `const tool = async () => await import(${path})`,
+      `const tool = async () => await import(${path}, { with: { type: 'text' } })`,
+      `const tool = () => require('fs').readFileSync(${path}, 'utf8')`,
+      `const tool = () => globalThis.process?.mainModule.require('fs').readFileSync(${path}, 'utf8')`,
+      `const tool = () => new Function('return process.env.CANARY')()`,
+      `const tool = () => [typeof process, typeof std, typeof os, typeof Deno, typeof load, Object.getOwnPropertyNames(globalThis)]`,
+      `const tool = () => { try { return std.loadFile(${path}) } catch (error) { return error.stack } }`,
+      `const tool = () => JSON.stringify(globalThis.process?.env ?? {})`,
+    ]
+    for (const source of ways) {
+      const outcome = await run(source).catch((error: unknown) => error)
+      const said = outcome instanceof ToolError ? [outcome.message, outcome.stdout, outcome.stderr] : outcome
+      expect(JSON.stringify(said), source).not.toContain('canary-in')
+    }
   })
 
   test('F91 what is printed has an end', async () => {
