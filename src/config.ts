@@ -1,86 +1,7 @@
 import { z } from 'zod'
-
-const flag = z.stringbool().default(false)
-const seconds = (fallback: number) => z.coerce.number().positive().default(fallback)
-
-/** OpenAI-compatible makers: handle prefix → where they listen, and which settings name their key and address. */
-const compatible = {
-  openai: { key: ['OPENAI_API_KEY'], url: ['OPENAI_BASE_URL', 'OPENAI_API_BASE'], at: 'https://api.openai.com/v1' },
-  openrouter: { key: ['OPENROUTER_API_KEY'], url: ['OPENROUTER_BASE_URL'], at: 'https://openrouter.ai/api/v1' },
-  groq: { key: ['GROQ_API_KEY'], url: ['GROQ_BASE_URL'], at: 'https://api.groq.com/openai/v1' },
-  deepseek: { key: ['DEEPSEEK_API_KEY'], url: ['DEEPSEEK_BASE_URL'], at: 'https://api.deepseek.com/v1' },
-  xai: { key: ['XAI_API_KEY'], url: ['XAI_BASE_URL'], at: 'https://api.x.ai/v1' },
-  together: { key: ['TOGETHER_API_KEY'], url: ['TOGETHER_BASE_URL'], at: 'https://api.together.xyz/v1' },
-  ollama: { key: [], url: ['OLLAMA_BASE_URL'], at: undefined },
-  vllm: { key: [], url: ['VLLM_API_BASE'], at: undefined },
-  lmstudio: { key: [], url: ['LMSTUDIO_BASE_URL'], at: undefined },
-} as const
-
-/** `name=value, …`, both as in an address. */
-const otelPairs = z
-  .string()
-  .default('')
-  .transform((pairs) =>
-    Object.fromEntries(
-      pairs.split(',').flatMap((pair) => {
-        const [name = '', ...value] = pair.split('=')
-        return name.trim() === '' ? [] : [[name.trim(), decodeURIComponent(value.join('=').trim())]]
-      }),
-    ),
-  )
-
-const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
-const text = z.string().optional()
-const count = (fallback: number) => z.coerce.number().int().positive().default(fallback)
-const words = (fallback: string) =>
-  z
-    .string()
-    .default(fallback)
-    .transform((list) => list.split(',').flatMap((word) => word.trim() || []))
-const hostPort = z
-  .string()
-  .refine((target) => /^[^/@?#]+:\d+$/.test(target) && URL.canParse(`http://${target}`), 'is a list of host:port, with commas')
-const texts = z.record(z.string(), z.string())
-
-/** Without a port: it makes no difference which one a server is reached at. */
-const hostname = z
-  .string()
-  .toLowerCase()
-  .refine((name) => URL.canParse(`http://${name}`) && new URL(`http://${name}`).hostname === name, 'is a list of host names')
-
-/** What browsers send as `Origin`; `loopback` is every page of this machine, `*` lets all others read. */
-const origin = z
-  .string()
-  .transform((given) => given.replace(/\/$/, ''))
-  .refine(
-    (given) => given === '*' || given === 'loopback' || (URL.canParse(given) && new URL(given).origin === given),
-    'is a list of origins as https://a-page.example, or loopback, or *',
-  )
-
-/** JSON: name → where that MCP server is, and with what. */
-const McpServers = z
-  .string()
-  .default('{}')
-  .transform((json, context): unknown => {
-    try {
-      return JSON.parse(json)
-    } catch {
-      context.addIssue({ code: 'custom', message: 'is not valid JSON' })
-      return z.NEVER
-    }
-  })
-  .pipe(
-    z.record(
-      z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, 'a server has a name of letters, digits, _ and -, 32 at most'),
-      z.union(
-        [
-          z.strictObject({ url: z.url({ protocol: /^https?$/ }), headers: texts.default({}) }),
-          z.strictObject({ command: z.string().min(1), args: z.array(z.string()).default([]), env: texts.default({}) }),
-        ],
-        'must be {"url", "headers"?} or {"command", "args"?, "env"?}',
-      ),
-    ),
-  )
+import { count, flag, hostname, hostPort, logLevels, origin, otelPairs, seconds, text, words } from './config/fields.ts'
+import { McpServers, mcpServersOf } from './config/mcp.ts'
+import { providersOf, trim } from './config/providers.ts'
 
 const Env = z.object({
   HOST: z.string().default('127.0.0.1'),
@@ -165,15 +86,6 @@ const Env = z.object({
   ROUNDTABLE_LOG_LEVEL: z.enum(logLevels).default('info'),
   ROUNDTABLE_APPROVAL_SECONDS: z.coerce.number().positive().optional(),
 })
-
-export type ProviderSettings =
-  | { kind: 'compatible'; name: string; baseUrl: string; apiKey: string | undefined }
-  | { kind: 'anthropic' | 'google'; name: string; baseUrl: string; apiKey: string }
-
-export type McpServerSettings =
-  | { kind: 'http'; name: string; url: string; headers: Record<string, string> }
-  /** `env` is all that it finds in its environment. */
-  | { kind: 'stdio'; name: string; command: string; args: string[]; env: Record<string, string> }
 
 export type Config = ReturnType<typeof readConfig>
 
@@ -274,12 +186,6 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   })
 }
 
-const mcpServersOf = (servers: z.infer<typeof McpServers>, path: string | undefined) =>
-  Object.entries(servers).map(([name, server]): McpServerSettings => {
-    if ('url' in server) return { kind: 'http', name, ...server }
-    return { kind: 'stdio', name, ...server, env: { ...(path !== undefined && { PATH: path }), ...server.env } }
-  })
-
 /** On when the standard settings name a collector (OpenTelemetry's environment variables). */
 function tracingOf(env: z.infer<typeof Env>) {
   const { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own, OTEL_EXPORTER_OTLP_ENDPOINT: shared } = env
@@ -292,37 +198,6 @@ function tracingOf(env: z.infer<typeof Env>) {
 }
 
 const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
-
-/** A provider is there when its key is, or its address where it needs no key. */
-function providersOf(env: Record<string, string | undefined>): ProviderSettings[] {
-  const first = (names: readonly string[]) => names.map((name) => env[name]).find((value) => value !== undefined)
-  const found: ProviderSettings[] = []
-  for (const [name, maker] of Object.entries(compatible)) {
-    const apiKey = first(maker.key)
-    const url = first(maker.url)
-    if (!apiKey && !url) continue
-    found.push({ kind: 'compatible', name, apiKey, baseUrl: baseUrl(maker.url[0], url ?? maker.at!, maker.at === undefined) })
-  }
-  const own = [
-    ['anthropic', 'anthropic', env['ANTHROPIC_API_KEY'], env['ANTHROPIC_BASE_URL'] ?? 'https://api.anthropic.com/v1'],
-    [
-      'google',
-      'google_ai',
-      env['GEMINI_API_KEY'],
-      env['GEMINI_BASE_URL'] ?? 'https://generativelanguage.googleapis.com/v1beta',
-    ],
-  ] as const
-  for (const [kind, name, apiKey, url] of own) if (apiKey) found.push({ kind, name, apiKey, baseUrl: trim(url) })
-  return found
-}
-
-const trim = (url: string) => url.replace(/(?<!\/)\/+$/, '')
-
-/** Letta's addresses of local servers are bare hosts; the API is under `/v1` there. */
-function baseUrl(setting: string, url: string, local: boolean): string {
-  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new Error(`Bad settings:\n${setting}=${url} is not an http(s) address`)
-  return local && new URL(url).pathname === '/' ? `${trim(url)}/v1` : trim(url)
-}
 
 /** `PORT=` in an env file means "not set"; z.coerce would make it 0. */
 const givenIn = (...places: Record<string, string | undefined>[]): Record<string, string | undefined> =>

@@ -1,6 +1,6 @@
 import { Agent } from 'undici'
 import { z } from 'zod'
-import type { ProviderSettings } from '../config.ts'
+import type { ProviderSettings } from '../config/providers.ts'
 import { connectionError } from './answer.ts'
 import { fromStatus, type Origin, ProviderError } from './errors.ts'
 import { limited } from './limited.ts'

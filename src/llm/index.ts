@@ -1,4 +1,4 @@
-import type { ProviderSettings } from '../config.ts'
+import type { ProviderSettings } from '../config/providers.ts'
 import { InvalidArgument } from '../errors.ts'
 import { aiSdk } from './ai-sdk.ts'
 import { demo } from './demo.ts'

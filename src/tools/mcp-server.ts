@@ -1,6 +1,6 @@
 import type { ListToolsResult, MCPClient, MCPClientConfig, MCPTransport } from '@ai-sdk/mcp'
 import { z } from 'zod'
-import type { McpServerSettings } from '../config.ts'
+import type { McpServerSettings } from '../config/mcp.ts'
 import { withoutSecrets } from '../logger.ts'
 import { StdioTransport } from './mcp-stdio.ts'
 import { ToolError, type ToolCallContext } from './tool.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import type { McpServerSettings } from '../config.ts'
+import type { McpServerSettings } from '../config/mcp.ts'
 import type { NewTool, Store } from '../db/store.ts'
 import { logger } from '../logger.ts'
 import type { Tool } from '../wire/tool.ts'

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import type { ProviderSettings } from '../../src/config.ts'
+import type { ProviderSettings } from '../../src/config/providers.ts'
 import { contextWindow } from '../../src/llm/context-window.ts'
 import { createProviders } from '../../src/llm/index.ts'
 import { collect, quick, scripted, textOf } from './call.ts'

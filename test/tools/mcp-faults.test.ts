@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import type { McpServerSettings } from '../../src/config.ts'
+import type { McpServerSettings } from '../../src/config/mcp.ts'
 import { ToolError } from '../../src/tools/tool.ts'
 import { scripted, start } from './mcp-servers.ts'
 

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, vi } from 'vitest'
-import type { McpServerSettings } from '../../src/config.ts'
+import type { McpServerSettings } from '../../src/config/mcp.ts'
 import type { Store } from '../../src/db/store.ts'
 import { McpTools } from '../../src/tools/mcp.ts'
 import type { ToolCallContext } from '../../src/tools/tool.ts'
