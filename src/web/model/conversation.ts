@@ -24,6 +24,9 @@ export interface Outgoing {
 /** So many rows are read at first, and with each look further back. */
 const PAGE = 100
 
+/** A run with more than these is not compared with its list. */
+const LONG = 1000
+
 /** All of them: a run that was sent with a filter is shown whole. */
 const everything =
   'system user assistant reasoning hidden_reasoning tool_call tool_return approval_request approval_response summary event'
@@ -109,7 +112,7 @@ export class Conversation {
     const older: RunView[] = []
     for (const [id, messages] of byRun) {
       const known = this.runs.peek().find((run) => run.id === id)
-      if (known && this.#isStreamed(known)) known.reconcile(messages)
+      if (known && this.#isStreamed(known)) known.reconcile(messages, false)
       else {
         const run = known ?? new RunView(id)
         run.fill(messages)
@@ -117,7 +120,7 @@ export class Conversation {
       }
     }
     this.runs.value = [...older, ...this.runs.peek()]
-    for (const run of this.runs.peek()) for (const item of run.list) this.#attach(item)
+    for (const run of this.runs.peek()) this.#attachAll(run)
   }
 
   // --- the stream ---
@@ -161,12 +164,11 @@ export class Conversation {
     if (!run) return
     const begun = run.take(frame, this.#together())
     if (begun) {
-      this.#attach(begun)
+      this.#attach(run, begun)
       // One that stood in line has its input only now.
       if (run.list.length === 1) void this.#readInputs(run)
     }
     if (frame.message_type === 'stop_reason') void this.#finish(run)
-    if (frame.message_type === 'tool_return_message' && !begun) this.#attach(run.list.at(-1)!)
   }
 
   #begin(id: string) {
@@ -182,10 +184,13 @@ export class Conversation {
 
   /** What was put in is not in the stream. */
   async #readInputs(run: RunView) {
+    const complete = !run.active.peek()
     try {
-      const listed = await api.get<LettaMessage[]>(`/v1/runs/${run.id}/messages?order=asc&limit=1000&${everything.join('&')}`)
-      run.reconcile(listed)
-      for (const item of run.list) this.#attach(item)
+      const listed = await api.get<LettaMessage[]>(
+        `/v1/runs/${run.id}/messages?order=asc&limit=${LONG}&${everything.join('&')}`,
+      )
+      run.reconcile(listed, complete && listed.length < LONG)
+      this.#attachAll(run)
       if (run.list.some(({ message }) => message.message_type === 'user_message')) this.#settle(run.id)
     } catch {
       // It is read again when the run has ended, and with the next visit.
@@ -201,17 +206,19 @@ export class Conversation {
     this.ended.value++
   }
 
-  /** Calls, and what became of them: in the same run, or in the one that took it up. */
-  #attach(item: Item) {
+  /** Calls, and what became of them: in the same run, or in the one that took it up. Some providers use ids again. */
+  #attach(run: RunView, item: Item) {
+    const runs = this.runs.peek()
     for (const [callId, outcome] of outcomesIn(item.message)) {
-      const call = this.runs
-        .peek()
-        .toReversed()
-        .map((run) => run.callOf(callId))
-        .find((found) => found !== undefined)
+      let call = run.callBefore(item, callId)
+      for (let at = runs.indexOf(run) - 1; !call && at >= 0; at--) call = runs[at]!.callBefore(undefined, callId)
       call?.settle(callId, outcome)
       item.attached = call !== undefined
     }
+  }
+
+  #attachAll(run: RunView) {
+    for (const item of run.list) this.#attach(run, item)
   }
 
   // --- what the person does ---

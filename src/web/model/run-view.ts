@@ -105,11 +105,13 @@ export class RunView {
   }
 
   /**
-   * What the list of the run's messages says that its stream does not: what was put in, in its place, and, once the run has
-   * ended, what was taken back. Nothing that was streamed is replaced.
+   * What the list of the run's messages says that its stream does not: what was put in, in its place, and what was taken back.
+   * Nothing that was streamed is replaced.
+   *
+   * @param complete whether the list was read after the run had ended
    */
-  reconcile(listed: LettaMessage[]): void {
-    if (!this.active.peek()) {
+  reconcile(listed: LettaMessage[], complete: boolean): void {
+    if (complete) {
       const kept = new Set(listed.map(keyOf))
       this.#list = this.#list.filter(({ key, message }) => kept.has(key) || isNote(message))
     }
@@ -134,9 +136,12 @@ export class RunView {
     return item
   }
 
-  /** The newest of its items that made this call. */
-  callOf(callId: string): Item | undefined {
-    return this.#list.findLast(({ message }) => callsOf(message).some(({ tool_call_id }) => tool_call_id === callId))
+  /** The newest item before `item` that made this call; of all, without one. */
+  callBefore(item: Item | undefined, callId: string): Item | undefined {
+    const end = item ? this.#list.indexOf(item) : this.#list.length
+    return this.#list.findLast(
+      ({ message }, index) => index < end && callsOf(message).some(({ tool_call_id }) => tool_call_id === callId),
+    )
   }
 
   #watch(message: LettaMessage, together: boolean) {

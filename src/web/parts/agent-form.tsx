@@ -6,6 +6,7 @@ import { agentOf, personaOf, readDirectory } from '../model/directory.ts'
 import { goTo } from '../model/place.ts'
 import { AgentFields, emptyDraft } from './agent-fields.tsx'
 import { Dialog } from './dialog.tsx'
+import { FormEnd } from './form-end.tsx'
 
 /** Makes an agent, or changes one. */
 export function AgentForm({ agent, close }: { agent?: AgentState; close: () => void }) {
@@ -29,19 +30,7 @@ export function AgentForm({ agent, close }: { agent?: AgentState; close: () => v
       <form onSubmit={(event) => void submit(event)}>
         <AgentFields draft={draft} change={setDraft} />
         {agent && <Tools agent={agentOf(agent.id) ?? agent} />}
-        {failure && (
-          <p class="wrong" role="alert">
-            {failure}
-          </p>
-        )}
-        <footer>
-          <button type="button" onClick={close}>
-            Cancel
-          </button>
-          <button type="submit" class="primary">
-            {agent ? 'Save' : 'Make it'}
-          </button>
-        </footer>
+        <FormEnd action={agent ? 'Save' : 'Make it'} close={close} failure={failure} />
       </form>
     </Dialog>
   )

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import { wordsFor } from '../model/api.ts'
 import { Dialog } from './dialog.tsx'
+import { FormEnd } from './form-end.tsx'
 
 export interface ConfirmProps {
   title: string
@@ -26,19 +27,7 @@ export function Confirm({ title, text, action, act, close }: ConfirmProps) {
     <Dialog title={title} close={close} narrow>
       <form onSubmit={(event) => void submit(event)}>
         <p>{text}</p>
-        {failure && (
-          <p class="wrong" role="alert">
-            {failure}
-          </p>
-        )}
-        <footer>
-          <button type="button" onClick={close}>
-            Keep it
-          </button>
-          <button type="submit" class="danger">
-            {action}
-          </button>
-        </footer>
+        <FormEnd action={action} close={close} failure={failure} keep="Keep it" danger />
       </form>
     </Dialog>
   )

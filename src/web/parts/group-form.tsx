@@ -6,6 +6,7 @@ import { readDirectory } from '../model/directory.ts'
 import { managerConfig, managerKind, managerKinds, settingsOf } from '../model/managers.ts'
 import { goTo } from '../model/place.ts'
 import { Dialog } from './dialog.tsx'
+import { FormEnd } from './form-end.tsx'
 import { emptyDraft } from './agent-fields.tsx'
 import { type MemberDraft, MemberFields, Members } from './members.tsx'
 import './group-form.css'
@@ -67,8 +68,8 @@ export function GroupForm({ group, close }: { group?: Group; close: () => void }
         </label>
         <Members members={members} change={setMembers} add={() => setMembers([...members, newMember()])} />
         <fieldset class="kinds">
-          <legend>Who speaks</legend>
-          {managerKinds.map((one) => (
+          <legend>{group ? 'Who speaks (this stays as it is)' : 'Who speaks'}</legend>
+          {(group ? [kind] : managerKinds).map((one) => (
             <label key={one.type}>
               <input type="radio" name="manager" checked={type === one.type} onChange={() => setType(one.type)} />
               <b>{one.title}</b> <span>{one.how}</span>
@@ -97,19 +98,12 @@ export function GroupForm({ group, close }: { group?: Group; close: () => void }
             ))}
           </div>
         )}
-        {failure && (
-          <p class="wrong" role="alert">
-            {failure}
-          </p>
-        )}
-        <footer>
-          <button type="button" onClick={close}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={working || members.length === 0}>
-            {group ? 'Save' : 'Make the group'}
-          </button>
-        </footer>
+        <FormEnd
+          action={group ? 'Save' : 'Make the group'}
+          close={close}
+          failure={failure}
+          disabled={working || members.length === 0}
+        />
       </form>
     </Dialog>
   )
