@@ -277,6 +277,9 @@ export const messages = table(
       .on(t.groupId, t.seq)
       .where(sql`heard = 0`),
     index('messages_run').on(t.runId, t.seq),
+    index('messages_tenant')
+      .on(t.tenant, t.seq)
+      .where(sql`heard = 0`),
   ],
 )
 
@@ -392,6 +395,7 @@ export const steps = table(
   },
   (t) => [
     index('steps_tenant').on(t.tenant, t.seq),
+    index('steps_run').on(t.runId, t.seq),
     uniqueIndex('steps_place')
       .on(t.runId, t.turn, t.place, t.kind)
       .where(sql`status = 'success'`),
