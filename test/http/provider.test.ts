@@ -309,3 +309,13 @@ test('F35 after enough tries the run fails, once, with all that was said last', 
     ['Lost words ', true],
   ])
 })
+
+test('F36 while a model stalls its readers hear pings, and then why the run ends', async () => {
+  const { api, llm } = await startServer({ ...impatient, LETTA_KEEPALIVE_INTERVAL: '0.05' })
+  const { id } = await api.agent()
+  llm.script([{ raw: [chunk('He')], open: true }])
+  const given = await allEvents(await api.stream(`/v1/agents/${id}/messages`, { ...tokens, include_pings: true }))
+  const said = words(given)
+  expect(said.slice(said.indexOf('assistant_message') + 1)).toContain('ping')
+  expect(said.slice(-3)).toEqual(['stop_reason llm_api_error', 'error error_message llm_timeout', '[DONE]'])
+})
