@@ -110,7 +110,7 @@ export function expectOneEnd(frames: string[], run: Run): Fate {
 }
 
 /** Rows and frames say the same: what was withdrawn is in neither (I2). A partial answer is marked only where it is listed. */
-function expectListed(frames: string[], listed: LettaMessage[]) {
+export function expectListed(frames: string[], listed: LettaMessage[]) {
   const folding = new Folding()
   for (const frame of frames) folding.add(readFrame(frame) ?? { message_type: 'stop_reason', stop_reason: 'end_turn' })
   const said = folding.result().messages.filter(({ message_type: type }) => type !== 'event_message')
