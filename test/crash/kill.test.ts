@@ -11,11 +11,11 @@ import { tempFolder } from '../support/server.ts'
 import { checkTalk, storedFrames, type Talk, talk } from './history.ts'
 
 /** Every sixth as soon as the first request was accepted, the others while they stream. */
-const KILLS = 60
+const KILLS = 15
 /** Over all readers of a life; a random number up to it is waited for. */
 const MOST_FRAMES = 600
 
-test('whatever a client has seen or was promised is there after a SIGKILL', { timeout: 300_000 }, async () => {
+test('F7 whatever a client has seen or was promised is there after a SIGKILL', { timeout: 300_000 }, async () => {
   const { random, settings, entry, folder } = await arrange()
   const hashes = new Map<string, string>()
   const inputs = new Map<string, string[]>()
@@ -53,11 +53,12 @@ test('whatever a client has seen or was promised is there after a SIGKILL', { ti
   }
   expect(await server.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
   expectSound(folder)
-  expect(counts['went on']).toBeGreaterThan(KILLS)
+  // Of four runs two show each token, and what these had begun to say is withdrawn; the one that takes few turns is often over.
+  expect(counts['went on']).toBeGreaterThan(KILLS / 2)
   console.info(`${KILLS} kills: ${JSON.stringify(counts)}`)
 })
 
-test('a server that is killed while it recovers recovers the next time', async () => {
+test('F7 a server that is killed while it recovers recovers the next time', async () => {
   const { random, settings, entry, folder } = await arrange()
   const first = await startProcess(settings, { entry })
   const talks = await liveUntil(first, 0, 200)
@@ -122,7 +123,8 @@ async function liveUntil(server: ServerProcess, life: number, frames: number): P
     return begun
   })
   const talks = (await Promise.all(asked)).filter((begun) => begun !== undefined)
-  await Promise.all(talks.flatMap(({ readers }) => readers.map(({ ended }) => ended)))
+  const ends = await Promise.all(talks.flatMap(({ readers }) => readers.map(({ ended }) => ended)))
+  expect(ends).toContain('cut')
   expect(killed, `all streams ended by themselves. ${server.stderr}`).toBeDefined()
   await killed
   return talks

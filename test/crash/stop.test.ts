@@ -9,7 +9,7 @@ import { scriptedProvider } from '../support/scripted-provider.ts'
 import { tempFolder } from '../support/server.ts'
 import { checkTalk, talk } from './history.ts'
 
-test('SIGTERM lets what is running come to its natural end', async () => {
+test('F12 SIGTERM lets what is running come to its natural end', async () => {
   const { llm, settings, file } = await arrange({ ROUNDTABLE_SHUTDOWN_SECONDS: '1000' })
   const server = await startProcess(settings)
   const held = [llm.hold(), llm.hold(), llm.hold()]
@@ -40,7 +40,7 @@ test('SIGTERM lets what is running come to its natural end', async () => {
   }
 })
 
-test('what does not end by itself goes on after the restart, and everybody is told to come back', async () => {
+test('F12 what does not end by itself goes on after the restart, and everybody is told to come back', async () => {
   const { llm, settings, file } = await arrange({ ROUNDTABLE_SHUTDOWN_SECONDS: '0.3' })
   const server = await startProcess(settings)
   const held = llm.hold()
@@ -66,7 +66,7 @@ test('what does not end by itself goes on after the restart, and everybody is to
   expect(await api.get('/v1/runs/?active=true')).toEqual([])
 })
 
-test('a reader that has stopped reading does not keep the process', async () => {
+test('F12 a reader that has stopped reading does not keep the process', async () => {
   const { llm, settings } = await arrange()
   const server = await startProcess(settings)
   // More than the buffers of a socket take.
@@ -80,7 +80,7 @@ test('a reader that has stopped reading does not keep the process', async () => 
   expect(await server.kill('SIGTERM')).toMatchObject({ code: 0, signal: null })
 })
 
-test('what is asked while the server goes down is refused, and worth another try', async () => {
+test('F12 what is asked while the server goes down is refused, and worth another try', async () => {
   const { llm, settings } = await arrange({ ROUNDTABLE_SHUTDOWN_SECONDS: '1000' })
   const server = await startProcess(settings)
   const held = llm.hold()
@@ -102,7 +102,7 @@ test('what is asked while the server goes down is refused, and worth another try
   expect(await server.exited).toMatchObject({ code: 0, signal: null, stderr: '' })
 })
 
-test('a second SIGTERM does not wait', async () => {
+test('F13 a second SIGTERM does not wait', async () => {
   const { llm, settings } = await arrange({ ROUNDTABLE_SHUTDOWN_SECONDS: '1000' })
   const server = await startProcess(settings)
   llm.hold()

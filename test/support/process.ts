@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, parse } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { type Api, apiAt } from './api.ts'
 import { tempFolder } from './server.ts'
@@ -107,17 +107,26 @@ export async function startProcess(settings: Record<string, string>, options?: L
 }
 
 /**
- * The published form, built for this test: it starts five times faster than the source, and its migrations folder is its own.
- * Gone after the test.
+ * The published form: it starts five times faster than the source, and its migrations folder is its own.
+ *
+ * @param folder where it is built; by default one that is gone after the test
  */
-export async function buildServer(): Promise<{ entry: string; migrations: string }> {
-  const folder = tempFolder()
-  const rolldown = join(root, 'node_modules/rolldown/bin/cli.mjs')
-  const options = ['--config', 'rolldown.config.ts', '--dir', join(folder, 'dist')]
-  const build = spawn(process.execPath, [rolldown, ...options], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
-  const [code] = (await once(build, 'close')) as [number]
-  if (code !== 0) throw new Error(`rolldown exited with ${code}`)
+export async function buildServer(folder = tempFolder()): Promise<{ entry: string; migrations: string }> {
+  await rolldown('--config', 'rolldown.config.ts', '--dir', join(folder, 'dist'))
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules')) // where it finds its one dependency
   cpSync(join(root, 'migrations'), join(folder, 'migrations'), { recursive: true })
   return { entry: join(folder, 'dist/roundtable.js'), migrations: join(folder, 'migrations/sqlite') }
+}
+
+/** Builds another entry, by its path in the house, beside the published form in `folder`. @returns where it is */
+export async function buildEntry(folder: string, path: string): Promise<string> {
+  await rolldown(path, '--dir', join(folder, 'dist'), '--platform', 'node', '--external', 'better-sqlite3')
+  return join(folder, 'dist', `${parse(path).name}.js`)
+}
+
+async function rolldown(...options: string[]): Promise<void> {
+  const cli = join(root, 'node_modules/rolldown/bin/cli.mjs')
+  const build = spawn(process.execPath, [cli, ...options], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+  const [code] = (await once(build, 'close')) as [number]
+  if (code !== 0) throw new Error(`rolldown exited with ${code}`)
 }
