@@ -16,6 +16,8 @@ export function setKey(given: string): void {
 
 /** The server does not take what it was given. */
 export function refuseKey(): void {
+  // Several requests are refused at once; the first says why.
+  if (locked.value !== undefined) return
   locked.value = key.value === undefined ? 'This server needs a key.' : 'The server does not take this key.'
   sessionStorage.removeItem(NAME)
   key.value = undefined

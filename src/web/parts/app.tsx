@@ -31,7 +31,10 @@ export function App() {
   }, [known.value, place.value, groups.value, agents.value])
   useEffect(() => {
     if (!menuOpen) return
-    const onKey = (event: KeyboardEvent) => event.key === 'Escape' && setMenuOpen(false)
+    const onKey = ({ key }: KeyboardEvent) => {
+      // A dialog that is open is closed first.
+      if (key === 'Escape' && !document.querySelector('dialog[open]')) setMenuOpen(false)
+    }
     document.addEventListener('keydown', onKey)
     return () => document.removeEventListener('keydown', onKey)
   }, [menuOpen])

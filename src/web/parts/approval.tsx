@@ -66,7 +66,8 @@ interface AskedCallProps {
 /** A tool of the agent's own asks for leave; any other is the client's, which gives the result. */
 function AskedCall({ asked: { call, senderId, name }, given, disabled, give }: AskedCallProps) {
   const own = agentOf(senderId)?.tools.some((tool) => tool.name === call.name) ?? true
-  const [mine, setMine] = useState(!own)
+  const [chosen, setMine] = useState<boolean>()
+  const mine = chosen ?? !own
   const [text, setText] = useState('')
   return (
     <>
