@@ -17,12 +17,14 @@ export const command: Command = {
     logTo(stdoutSink())
     logger.level = config.logLevel
     const server = await startServer(config, place)
+    // Before anybody can know that it is there: whoever stops it at once finds it able to hear that.
+    const over = Promise.race([stopped(server), failed(server)])
     announce(`Roundtable listens at ${server.url}`)
     if (server.demoGroup) {
       announce(`Try it:  curl -N ${server.url}/v1/groups/${server.demoGroup}/messages/stream \\
   -H 'content-type: application/json' -d '{"input": "Where shall we go for a weekend?", "stream_tokens": true}'`)
     }
-    await Promise.race([stopped(server), failed(server)])
+    await over
     await flushLogs()
     return 0
   },

@@ -5,7 +5,8 @@ import type { Page } from './page.ts'
 /** A page is so long at least, if there is that much. A reader that does not read holds one of them (faults.md F53). */
 export const PAGE_CHARS = 16 * 1024
 
-/** What is kept of the segments read last: many readers that come back at once want the same ones. */
+/** So many of the segments read last are kept, if they are not longer: many readers that come back at once want the same ones. */
+const KEPT = 64
 const KEPT_CHARS = 4 * 1024 * 1024
 
 /** Reads the frames that are in segments, a page at a time. */
@@ -39,7 +40,7 @@ export class SealedFrames {
     if (!segment) return undefined
     this.#kept.unshift(segment)
     this.#keptChars += segment.frames.length
-    while (this.#keptChars > KEPT_CHARS) this.#keptChars -= this.#kept.pop()!.frames.length
+    while (this.#kept.length > KEPT || this.#keptChars > KEPT_CHARS) this.#keptChars -= this.#kept.pop()!.frames.length
     return segment
   }
 }

@@ -22,6 +22,8 @@ export async function probe({ child }: Pick<Launched, 'child'>): Promise<Held> {
     const [text] = (await once(child.stderr!, 'data')) as [string]
     said += text
     const found = /^probe (\{.*\})$/m.exec(said)?.[1]
-    if (found) return { ...(JSON.parse(found) as Omit<Held, 'files'>), files: readdirSync(`/proc/${child.pid}/fd`).length }
+    if (found) return { ...(JSON.parse(found) as Omit<Held, 'files'>), files: filesOf({ child }) }
   }
 }
+
+export const filesOf = ({ child }: Pick<Launched, 'child'>): number => readdirSync(`/proc/${child.pid}/fd`).length
