@@ -5,6 +5,7 @@ import type { Conversation } from '../model/conversation.ts'
 import { agentOf } from '../model/directory.ts'
 import { hueOf, inHue } from '../model/colours.ts'
 import type { RunView } from '../model/run-view.ts'
+import { pretty } from './call.tsx'
 import './approval.css'
 
 type Answer = { approve: boolean; reason: string } | { result: string; failed: boolean }
@@ -74,7 +75,7 @@ function AskedCall({ asked: { call, senderId, name }, given, disabled, give }: A
       <p>
         <strong>{name}</strong> {mine ? 'waits for the result of' : 'asks for leave to call'} <code>{call.name}</code>
       </p>
-      <pre>{call.arguments}</pre>
+      <pre>{pretty(call.arguments)}</pre>
       <label class="field">
         <span>{mine ? 'Result' : 'Reason, if you deny it'}</span>
         <textarea rows={mine ? 3 : 1} value={text} onInput={(event) => setText(event.currentTarget.value)} />

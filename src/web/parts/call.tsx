@@ -47,7 +47,8 @@ function briefly(json: string): string {
   }
 }
 
-function pretty(text: string): string {
+/** JSON is spread out; anything else stays as it is. */
+export function pretty(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2)
   } catch {

@@ -24,7 +24,10 @@ export function Composer({ conversation, hint }: { conversation: Conversation; h
     area.style.height = 'auto'
     area.style.height = `${area.scrollHeight}px`
   }, [text])
-  useEffect(() => field.current!.focus({ preventScroll: true }), [])
+  useEffect(() => {
+    // On a phone it would call up the keyboard.
+    if (!matchMedia('(pointer: coarse)').matches) field.current!.focus({ preventScroll: true })
+  }, [])
 
   const stop = () => void conversation.stop().catch((error: unknown) => setFailure(wordsFor(error)))
   const send = async () => {
@@ -67,7 +70,7 @@ export function Composer({ conversation, hint }: { conversation: Conversation; h
           rows={1}
           value={text}
           aria-label="Your message"
-          placeholder={waits ? 'Answer the call above first, or stop to give it up' : hint}
+          placeholder={waits ? 'Answer the call first, or stop' : hint}
           onInput={(event) => write(event.currentTarget.value)}
           onKeyDown={onKey}
         />

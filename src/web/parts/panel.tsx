@@ -55,7 +55,7 @@ export function Panel({ conversation, seats, close }: PanelProps) {
         </button>
       </header>
       {run ? <OneRun key={run.id} run={run} seats={seats} /> : <p class="hint">Nothing has been said yet.</p>}
-      {sums && <Sums sums={sums} seats={seats} />}
+      {sums && sums.runs > 0 && <Sums sums={sums} seats={seats} />}
     </aside>
   )
 }

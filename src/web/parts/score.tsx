@@ -16,10 +16,9 @@ export function Score({ bars, seats, live }: { bars: ScoreBar[]; seats: Seat[]; 
   if (bars.length === 0) return null
   const end = Math.max(...bars.map(({ to }) => to), 1)
   const percent = (ms: number) => `${((100 * ms) / end).toFixed(2)}%`
-  const voices = seats.filter(({ id }) => bars.some(({ speaker }) => speaker === id))
   return (
     <figure class={live ? 'score live' : 'score'}>
-      {voices.map(({ id, name, hue }) => (
+      {seats.map(({ id, name, hue }) => (
         <div key={id} class="voice" style={inHue(hue)}>
           <span class="name">{name}</span>
           <ol>
