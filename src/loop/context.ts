@@ -1,6 +1,8 @@
-import type { MessageRow } from '../db/store.ts'
+import type { MessageRow, RunRow, Store } from '../db/store.ts'
 import { expand, textOf } from '../stream/expand.ts'
 import type { AgentState } from '../wire/agent.ts'
+import type { Frame, LettaMessage } from '../wire/message.ts'
+import { pageQuery } from '../wire/page.ts'
 import { type CompactionTrigger, compact, compactionEvent } from './compaction.ts'
 import { systemRow } from './prompt.ts'
 import type { Scene } from './scene.ts'
@@ -58,6 +60,23 @@ export async function* makeRoom(
   })
   if (!done) return false
   await store.compactContext(tenant, agent.id, done.evicted, done.summary)
-  if (shown) yield expand({ ...done.summary, name: agent.name, senderId: agent.id })
+  if (shown) yield announcing(done.summary, agent)
   return true
 }
+
+/** The summaries that a run has stored, and did not come to show: its process died just then (faults.md F11). */
+export async function unshownSummaries(
+  store: Store,
+  { id, tenant }: Pick<RunRow, 'id' | 'tenant'>,
+  shown: Frame[],
+): Promise<LettaMessage[]> {
+  const known = new Set(shown.flatMap((message) => ('id' in message ? [message.id] : [])))
+  // They are among the last that it has stored.
+  const newest = await store.listMessages(tenant, { run: id }, pageQuery({ limit: 100, order: 'desc' }).parse({}))
+  const unshown = newest.filter((row) => row.role === 'summary' && !known.has(row.id)).toReversed()
+  const announced = unshown.map(async (row) => announcing(row, await store.findAgent(tenant, row.agentId)))
+  return (await Promise.all(announced)).flat()
+}
+
+const announcing = (summary: MessageRow, { id, name }: Pick<AgentState, 'id' | 'name'>): LettaMessage[] =>
+  expand({ ...summary, name, senderId: id })

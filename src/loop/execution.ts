@@ -8,6 +8,7 @@ import type { Frame, LettaMessage } from '../wire/message.ts'
 import { statusOf } from '../wire/run.ts'
 import { afterwardsOf } from './background.ts'
 import { chatOf } from './chat.ts'
+import { unshownSummaries } from './context.ts'
 import { stepRetry } from './events.ts'
 import { Journal } from './journal.ts'
 import { managers } from './managers/index.ts'
@@ -37,36 +38,21 @@ const MAX_CRASHES = 3
  * @param signal aborts with {Cancelled}, which ends the run, or {Suspended}, which leaves it as it is for the next process
  */
 export async function execute(run: RunRow, options: ExecutionOptions, signal: AbortSignal): Promise<void> {
-  const { store, log, providers, tools, approvalExpiryMs, watcher } = options
-  const { tenant, admission } = run
   const startedAt = performance.now()
   const timing: Timing = { durationMs: 0, firstFrameMs: null }
-  const steps = await store.journalOf([...admission.continues, run.id])
-  const shown = await shownBefore(log, run.seq)
-  if (shown.length === 0) await log.append(run.seq, [ping(run.id)])
-  const withdrawn = withdrawals(run.id, shown, new Set(steps.map(({ id }) => id)))
-  if (withdrawn.length > 0) await log.append(run.seq, withdrawn)
-  const journal = new Journal(run.id, steps, {
-    maxSteps: admission.request.max_steps,
-    retries: stepRetries(options.stepRetries, signal),
-    async commit(step, { rows, messages, pending }) {
-      await log.commit(run.seq, messages, (frames) => store.commitStep({ ...step, tenant }, rows, frames, pending))
-      if (step.kind === 'call') watcher.stepEnded(step)
-    },
-  })
-  const resumed = run.crashes > 0 || shown.length > 1
-  const scene: Scene = { ...run, runId: run.id, store, providers, tools, journal, resumed, approvalExpiryMs, signal }
+  let scene: Scene | undefined
   let ending: Ending & { error?: RunError }
   try {
+    scene = await takeUp(run, options, signal)
     if (run.crashes >= MAX_CRASHES) {
       await abandonCalls(scene)
       throw new Interrupted(run.crashes)
     }
-    const said = managers[admission.manager](chatOf(scene))
+    const said = managers[run.admission.manager](chatOf(scene))
     let item = await said.next()
     while (!item.done) {
       timing.firstFrameMs ??= performance.now() - startedAt
-      const full = log.append(run.seq, item.value)
+      const full = options.log.append(run.seq, item.value)
       if (full) await full
       item = await said.next()
     }
@@ -77,7 +63,29 @@ export async function execute(run: RunRow, options: ExecutionOptions, signal: Ab
     ending = error instanceof Cancelled ? cancelled : failed(error)
   }
   timing.durationMs = performance.now() - startedAt
-  await endRun(run, ending, options, timing, journal)
+  await endRun(run, ending, options, timing, scene?.journal)
+}
+
+/** What an earlier process has left of a run is put in order; for a new one there is nothing. */
+async function takeUp(run: RunRow, options: ExecutionOptions, signal: AbortSignal): Promise<Scene> {
+  const { store, log, providers, tools, approvalExpiryMs, watcher } = options
+  const { tenant, admission } = run
+  const steps = await store.journalOf([...admission.continues, run.id])
+  const shown = await shownBefore(log, run.seq)
+  const resumed = run.crashes > 0 || shown.length > 1
+  if (shown.length === 0) await log.append(run.seq, [ping(run.id)])
+  const late = withdrawals(run.id, shown, new Set(steps.map(({ id }) => id)))
+  if (resumed && admission.request.include_compaction_messages) late.push(...(await unshownSummaries(store, run, shown)))
+  if (late.length > 0) await log.append(run.seq, late)
+  const journal = new Journal(run.id, steps, {
+    maxSteps: admission.request.max_steps,
+    retries: stepRetries(options.stepRetries, signal),
+    async commit(step, { rows, messages, pending }) {
+      await log.commit(run.seq, messages, (frames) => store.commitStep({ ...step, tenant }, rows, frames, pending))
+      if (step.kind === 'call') watcher.stepEnded(step)
+    },
+  })
+  return { ...run, runId: run.id, store, providers, tools, journal, resumed, approvalExpiryMs, signal }
 }
 
 export const cancelled: Ending = { stop: 'cancelled', endedBy: null }

@@ -1,25 +1,18 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { LettaMessage } from '../../src/wire/message.ts'
 import type { Run } from '../../src/wire/run.ts'
 import { speakerOf } from '../http/cast.ts'
 import { eventually } from '../support/eventually.ts'
-import { buildServer, type ServerProcess, startProcess } from '../support/process.ts'
 import { openReader } from '../support/reader.ts'
-import { type Answer, Held, scriptedProvider } from '../support/scripted-provider.ts'
-import { tempFolder } from '../support/server.ts'
+import { type Answer, Held } from '../support/scripted-provider.ts'
 import { checkTalk, expectOneEnd, storedFrames, talk } from './history.ts'
+import { stages, troupe } from './stage.ts'
 
 /*
  * Processes that die between two turns of a group of four: what was said is not asked for again, and the others go on.
  */
 
-const built = mkdtempSync(join(tmpdir(), 'roundtable-'))
-let entry: string
-beforeAll(async () => ({ entry } = await buildServer(built)))
-afterAll(() => rmSync(built, { recursive: true, force: true }))
+const stage = stages()
 
 const choose = (name: string): Answer => ({
   toolCalls: [{ name: 'choose_next_participant', arguments: JSON.stringify({ name }) }],
@@ -73,9 +66,9 @@ const plays: Record<string, Play> = {
 test.each(Object.entries(plays))(
   'F4 a %s run whose process dies after two turns goes on with the third, and nobody is asked twice who has spoken',
   async (type, { members, manager, lines = [], held, before, said, asked }) => {
-    const { llm, settings, hold } = await arrange(manager, lines)
-    const server = await startProcess(settings, { entry })
-    const groupId = await troupe(server, type, members, manager)
+    const { llm, start, hold, asked: order } = await arrange(manager, lines)
+    const server = await start()
+    const groupId = await troupe(server, type, members, { manager })
     hold(held)
     const one = await talk(server.url, { groupId, input: 'Hi', tokens: false, readers: 2 })
     await llm.received(before.length)
@@ -83,11 +76,10 @@ test.each(Object.entries(plays))(
     for (const { until } of one.readers)
       await until((seen) => said.every((name) => seen.some(({ text }) => text.includes(`${name} speaks.`))))
     await server.kill('SIGKILL')
-    const inOrder = type === 'supervisor' ? askedOf(llm).toSorted() : askedOf(llm)
-    expect(inOrder).toEqual(before)
+    expect(type === 'supervisor' ? order().toSorted() : order()).toEqual(before)
 
     hold([])
-    const next = await startProcess(settings, { entry })
+    const next = await start()
     const { seen } = one.readers[0]!
     const headers = { 'last-event-id': String(seen.at(-1)!.id) }
     const back = await openReader(`${next.url}/v1/runs/${one.runId}/stream`, { headers })
@@ -95,7 +87,7 @@ test.each(Object.entries(plays))(
     const { frames } = await checkTalk(next.url, one)
     expect([...seen, ...back.seen].map(({ text }) => text)).toEqual(frames)
     expect(await next.api.get<Run>(`/v1/runs/${one.runId}`)).toMatchObject({ status: 'completed' })
-    expect(counted(askedOf(llm))).toEqual(asked)
+    expect(counted(order())).toEqual(asked)
     const listed = await next.api.get<LettaMessage[]>(`/v1/groups/${groupId}/messages?order=asc`)
     const spoken = listed.flatMap((message) => (message.message_type === 'assistant_message' ? [message.name] : []))
     expect(spoken.toSorted()).toEqual([...members, ...(type === 'supervisor' ? ['Max'] : [])])
@@ -103,9 +95,9 @@ test.each(Object.entries(plays))(
 )
 
 test('F4 the background runs of a sleeptime group go on after a crash, and the one that was over is not made again', async () => {
-  const { llm, settings, hold } = await arrange('Max', [{ text: 'Max speaks.' }])
-  const server = await startProcess(settings, { entry })
-  const groupId = await troupe(server, 'sleeptime', ['Sue', 'Tim', 'Una'], 'Max')
+  const { llm, start, hold, asked } = await arrange('Max', [])
+  const server = await start()
+  const groupId = await troupe(server, 'sleeptime', ['Sue', 'Tim', 'Una'], { manager: 'Max' })
   hold(['Tim', 'Una'])
   const one = await talk(server.url, { groupId, input: 'Hi', tokens: false, readers: 1 })
   await llm.received(4)
@@ -114,7 +106,7 @@ test('F4 the background runs of a sleeptime group go on after a crash, and the o
   await server.kill('SIGKILL')
 
   hold([])
-  const next = await startProcess(settings, { entry })
+  const next = await start()
   expect((await checkTalk(next.url, one)).fate).toBe('undisturbed')
   const background = await next.api.get<Run[]>('/v1/runs/?background=true')
   expect(background).toHaveLength(3)
@@ -123,37 +115,20 @@ test('F4 the background runs of a sleeptime group go on after a crash, and the o
     expectOneEnd(frames, await next.api.get<Run>(`/v1/runs/${id}`))
     expect(frames.filter((frame) => frame.includes('speaks.'))).toHaveLength(1)
   }
-  expect(counted(askedOf(llm))).toEqual({ Max: 1, Sue: 1, Tim: 2, Una: 2 })
+  expect(counted(asked())).toEqual({ Max: 1, Sue: 1, Tim: 2, Una: 2 })
 })
 
-/** A database, and a model that speaks for each as it is told, or does not until it is told so. */
+/** A model that speaks for each as it is told, or does not until it is told so. */
 async function arrange(manager: string | undefined, lines: Answer[]) {
-  const llm = await scriptedProvider()
-  onTestFinished(() => llm.close())
+  const set = await stage()
   let silent: string[] = []
-  llm.script((body) => {
+  set.llm.script((body) => {
     const speaker = speakerOf(body)
     if (silent.includes(speaker)) return new Held()
     return (speaker === manager && lines.shift()) || { text: `${speaker} speaks.` }
   })
-  const settings = {
-    DATABASE_URL: `file:${join(tempFolder(), 'test.db')}`,
-    OPENAI_BASE_URL: llm.url,
-    OPENAI_API_KEY: 'sk-test-canary',
-    ROUNDTABLE_DEFAULT_MODEL: 'openai/gpt-4o-mini',
-  }
-  return { llm, settings, hold: (names: string[]) => void (silent = names) }
+  return { ...set, hold: (names: string[]) => void (silent = names) }
 }
-
-async function troupe({ api }: ServerProcess, type: string, names: string[], manager: string | undefined): Promise<string> {
-  const actor = async (name: string) => (await api.agent({ name, system: `I am ${name}.` })).id
-  const agent_ids = await Promise.all(names.map(actor))
-  const chief = manager === undefined ? {} : { manager_agent_id: await actor(manager) }
-  const group = { agent_ids, description: 'a test', manager_config: { manager_type: type, ...chief } }
-  return (await api.post<{ id: string }>('/v1/groups/', group)).id
-}
-
-const askedOf = ({ requests }: Awaited<ReturnType<typeof scriptedProvider>>) => requests.map(({ body }) => speakerOf(body))
 
 function counted(names: string[]): Record<string, number> {
   const counts: Record<string, number> = {}
