@@ -29,6 +29,7 @@ export class Writer {
   readonly #path: string
   readonly #options: Required<WriterOptions>
   readonly #transaction: (work: () => unknown) => unknown
+  readonly #check: () => void
   readonly #failure = new AbortController()
   readonly #files: Map<string, string>
   readonly #walPages
@@ -46,6 +47,7 @@ export class Writer {
     raw.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`)
     this.#raw = raw
     this.#path = path
+    this.#check = check
     this.#options = { busyMs: 5000, retryMs: 1000, ...options }
     this.#transaction = raw.transaction((work: () => unknown) => {
       check()
@@ -110,7 +112,7 @@ export class Writer {
     return true
   }
 
-  /** Once in a while: is the file still the one that was opened? While nobody writes the log is put into it. */
+  /** Once in a while: is the file still the one that was opened, and ours? While nobody writes the log is put into it. */
   upkeep(): void {
     if (this.failed.aborted) return
     for (const [file, identity] of this.#files) {
@@ -120,6 +122,8 @@ export class Writer {
     this.#seenWrites = this.#writes
     if (!idle || this.#trouble) return
     try {
+      // Who writes finds it out; who only waits must not go on serving what another process works on.
+      this.#check()
       const { log, checkpointed } = this.#walPages.get()!
       if (this.walBytes > WAL_LIMIT_BYTES) this.#raw.pragma('wal_checkpoint(TRUNCATE)')
       else if (log > checkpointed) this.#checkpoint.get()
