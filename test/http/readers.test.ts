@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { Stream as LettaStream } from '@letta-ai/letta-client/core/streaming'
+import { getBytes, getLines, getMessages } from '@microsoft/fetch-event-source/lib/cjs/parse.js'
+import { Stream as OpenAiStream } from 'openai/core/streaming'
 import { expect, onTestFinished, test } from 'vitest'
 import { openReaders } from '../../src/stream/sse.ts'
 import type { Run } from '../../src/wire/run.ts'
@@ -89,6 +92,36 @@ test('F55 1000 readers that are cut off at once and come back at once all see th
   const whole = textOf(sender.seen)
   for (const [n, { seen }] of first.entries()) expect(textOf([...seen, ...back[n]!.seen])).toBe(whole)
 }, 180_000)
+
+test('F55 whatever a client parses streams with, the line about coming back is no event to it', async () => {
+  const server = await startServer()
+  const { held, sender, path } = await begun(server, server.llm)
+  held.finish()
+  await sender.ended
+  const expected = sender.seen.map(({ text }) => /^data: (.*)$/m.exec(text)![1]!).filter((data) => data !== '[DONE]')
+  const answer = async () => await fetch(`${server.url}${path}`)
+  const items = async (stream: AsyncIterable<unknown>) => {
+    const found: string[] = []
+    for await (const item of stream) found.push(JSON.stringify(item))
+    return found
+  }
+  expect(await items(LettaStream.fromSSEResponse(await answer(), new AbortController()))).toEqual(expected)
+  expect(await items(OpenAiStream.fromSSEResponse(await answer(), new AbortController()))).toEqual(expected)
+  const found: string[] = []
+  const retries: number[] = []
+  await getBytes(
+    (await answer()).body!,
+    getLines(
+      getMessages(
+        () => {},
+        (ms: number) => void retries.push(ms),
+        ({ data }: { data: string }) => void (data !== '' && data !== '[DONE]' && found.push(data)),
+      ),
+    ),
+  )
+  expect(found).toEqual(expected)
+  expect(retries).toEqual([expect.any(Number)])
+})
 
 test('F59 a reader that comes before the first word waits with pings, and one that comes after the end sees it all', async () => {
   const server = await startServer({ LETTA_KEEPALIVE_INTERVAL: '0.05' })
