@@ -44,4 +44,43 @@ inBrowser('a server with a key', () => {
     await page.reload()
     await sees(page, 'Behind the door.')
   })
+
+  test('may be away for long: what came meanwhile is there, whether the page had seen the beginning of it or nothing', async () => {
+    const cast = await startCast()
+    const { id } = await cast.troupe('round_robin', ['Ann'])
+    const { key } = await cast.api.post<{ key: string }>('/v1/keys/', { name: 'me', scope: 'admin' })
+    const line = await lineTo(cast.url)
+    const [watcher, idle] = [
+      await openPage(addressOf(line.url, 'groups', id)),
+      await openPage(addressOf(line.url, 'groups', id)),
+    ]
+    for (const page of [watcher, idle]) {
+      await page.getByPlaceholder('Key').fill(key)
+      await page.getByRole('button', { name: 'Come in' }).click()
+      await page.locator('.welcome').waitFor()
+    }
+    line.cut()
+    await idle.getByText('The connection is lost').waitFor(patient)
+    line.restore()
+    const held = cast.llm.hold()
+    await say(watcher, 'Hi')
+    held.push('Begun, ')
+    for (const page of [watcher, idle]) await sees(page, 'Begun,')
+    line.cut()
+    held.push('and ended while nobody looked.')
+    held.finish()
+    // A ticket that cannot be had is asked for again and again.
+    const before = line.refused
+    await expect.poll(() => line.refused - before, patient).toBeGreaterThan(12)
+    line.restore()
+    for (const page of [watcher, idle]) {
+      await expect
+        .poll(() => shown(page), patient)
+        .toEqual([
+          ['You', 'Hi'],
+          ['Ann', 'Begun, and ended while nobody looked.'],
+        ])
+      await expect.poll(() => page.locator('.now').count(), patient).toBe(0)
+    }
+  })
 })

@@ -103,7 +103,7 @@ inBrowser('a person at the page', () => {
     expect(bySpeaker(await listed(cast.api, id))).toEqual(bySpeaker(await shown(page)))
   })
 
-  test('deletes a group after being asked, and edits one', async () => {
+  test('edits a group, begins it anew and deletes it, after being asked', async () => {
     const cast = await startCast()
     const { id } = await cast.troupe('round_robin', ['Ann', 'Bob'])
     const page = await openPage(addressOf(cast.url, 'groups', id))
@@ -113,6 +113,13 @@ inBrowser('a person at the page', () => {
     await page.getByRole('button', { name: 'Save' }).click()
     await page.locator('.heading', { hasText: 'In turn · Bob, Ann' }).waitFor()
     expect(await cast.api.get(`/v1/groups/${id}`)).toMatchObject({ max_turns: 5 })
+    await say(page, 'Hi')
+    await sees(page, 'Bob speaks.')
+    await expectSettled(page, cast.api, id)
+    await page.getByRole('button', { name: 'Begin anew' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Begin anew' }).click()
+    await page.locator('.welcome').waitFor()
+    expect(await cast.api.get(`/v1/groups/${id}/messages`)).toEqual([])
     await page.getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
     await expect.poll(() => cast.api.get('/v1/groups/'), patient).toEqual([])

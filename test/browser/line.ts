@@ -11,6 +11,8 @@ export interface Line {
   restore(): void
   /** Cuts when so many frames have come through. Resolves then. */
   cutAfter(frames: number): Promise<void>
+  /** How many connections were tried while it was cut. */
+  readonly refused: number
   /** The first lines of all requests. */
   readonly requests: readonly string[]
 }
@@ -19,10 +21,14 @@ export async function lineTo(target: string): Promise<Line> {
   const sockets = new Set<Socket>()
   const requests: string[] = []
   let isCut = false
+  let refused = 0
   let left = Infinity
   let whenCut = () => {}
   const server = createServer((near) => {
-    if (isCut) return void near.destroy()
+    if (isCut) {
+      refused++
+      return void near.destroy()
+    }
     const { hostname, port } = new URL(line.target)
     const far = connect(Number(port), hostname)
     for (const socket of [near, far]) {
@@ -54,6 +60,9 @@ export async function lineTo(target: string): Promise<Line> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     target,
     requests,
+    get refused() {
+      return refused
+    },
     cut() {
       isCut = true
       for (const socket of sockets) socket.destroy()

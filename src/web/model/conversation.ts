@@ -79,6 +79,7 @@ export class Conversation {
   async #load(): Promise<void> {
     for (const feed of this.#feeds.values()) feed.close()
     this.#feeds.clear()
+    this.#streamed.clear()
     if (this.target.kind === 'groups') this.#follow('', `${this.path}/stream`)
     try {
       if (this.target.kind === 'agents') await this.#followWorking()
@@ -263,6 +264,12 @@ export class Conversation {
     if (!run) return
     await api.post(`/v1/runs/${run.id}/cancel`)
     if (!run.active.peek()) await this.#readInputs(run)
+  }
+
+  /** Takes back all that was said in the group. */
+  async clear(): Promise<void> {
+    await api.patch(`${this.path}/reset-messages`)
+    await this.#load()
   }
 
   async withdraw({ run }: Outgoing): Promise<void> {

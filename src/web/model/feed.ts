@@ -16,6 +16,9 @@ export interface FeedListener {
 /** Of nothing, not even a ping: a connection that broke without a word. The server pings every 20 s unless told otherwise. */
 const SILENCE_MS = 75_000
 
+/** A page that nobody looks at gives its connection back: a browser has six for a server. */
+const HIDDEN_MS = 30_000
+
 /**
  * Follows a stream for as long as it is not closed. The browser itself comes back after a cut and resumes by its
  * `Last-Event-ID`; where it gives up (an error status, a ticket that has expired) this opens the stream again, after the last
@@ -30,17 +33,22 @@ export class Feed {
   #closed = false
   #again: ReturnType<typeof setTimeout> | undefined
   #silence: ReturnType<typeof setTimeout> | undefined
+  #hidden: ReturnType<typeof setTimeout> | undefined
+  #resting = false
 
   constructor(path: string, listener: FeedListener) {
     this.#path = path
     this.#listener = listener
     window.addEventListener('online', this.#reopen)
+    document.addEventListener('visibilitychange', this.#look)
     void this.#open()
   }
 
   close(): void {
     this.#closed = true
     window.removeEventListener('online', this.#reopen)
+    document.removeEventListener('visibilitychange', this.#look)
+    clearTimeout(this.#hidden)
     this.#drop()
   }
 
@@ -83,14 +91,30 @@ export class Feed {
   #later() {
     this.#drop()
     if (this.#closed) return
-    if (++this.#failures % 3 === 0) return this.#listener.gone()
+    this.#failures++
     const waitMs = Math.min(500 * 2 ** this.#failures, 8000) * (0.5 + Math.random())
-    this.#again = setTimeout(() => void this.#open(), waitMs)
+    this.#again = setTimeout(() => (this.#failures % 3 === 0 ? this.#listener.gone() : this.#reopen()), waitMs)
   }
 
+  /** Who has seen nothing cannot say where to go on, and what came meanwhile would be missing. */
   readonly #reopen = () => {
     this.#drop()
-    if (!this.#closed) void this.#open()
+    if (this.#closed) return
+    if (this.#cursor === undefined) this.#listener.gone()
+    else void this.#open()
+  }
+
+  readonly #look = () => {
+    clearTimeout(this.#hidden)
+    if (document.visibilityState === 'hidden') {
+      this.#hidden = setTimeout(() => {
+        this.#resting = true
+        this.#drop()
+      }, HIDDEN_MS)
+    } else if (this.#resting) {
+      this.#resting = false
+      this.#reopen()
+    }
   }
 
   #drop() {

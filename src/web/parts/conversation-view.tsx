@@ -11,7 +11,7 @@ import { AgentForm } from './agent-form.tsx'
 import { Composer } from './composer.tsx'
 import { Confirm } from './confirm.tsx'
 import { GroupForm } from './group-form.tsx'
-import { Bin, Chart, Menu, Pencil } from './icons.tsx'
+import { Bin, Chart, Eraser, Menu, Pencil } from './icons.tsx'
 import { Panel } from './panel.tsx'
 import { NowSpeaking } from './speaking.tsx'
 import { type Seat, Table } from './table.tsx'
@@ -50,7 +50,7 @@ export function ConversationView({ target, openMenu, panelOpen, setPanelOpen }: 
               {group ? `${managerKind(group.manager_type).title} · ${seats.map(({ name }) => name).join(', ')}` : agent?.model}
             </p>
           </div>
-          <Actions group={group} agent={agent} />
+          <Actions conversation={conversation} group={group} agent={agent} />
           <button
             type="button"
             class="quiet"
@@ -95,8 +95,14 @@ function LineState({ conversation }: { conversation: Conversation }) {
   )
 }
 
-function Actions({ group, agent }: { group: Group | undefined; agent: AgentState | undefined }) {
-  const [open, setOpen] = useState<'edit' | 'delete'>()
+interface ActionsProps {
+  conversation: Conversation
+  group: Group | undefined
+  agent: AgentState | undefined
+}
+
+function Actions({ conversation, group, agent }: ActionsProps) {
+  const [open, setOpen] = useState<'edit' | 'clear' | 'delete'>()
   const close = () => setOpen(undefined)
   const path = group ? `/v1/groups/${group.id}` : `/v1/agents/${agent?.id}`
   const remove = async () => {
@@ -110,10 +116,24 @@ function Actions({ group, agent }: { group: Group | undefined; agent: AgentState
       <button type="button" class="quiet" aria-label="Edit" title="Edit" onClick={() => setOpen('edit')}>
         <Pencil />
       </button>
+      {group && (
+        <button type="button" class="quiet" aria-label="Begin anew" title="Begin anew" onClick={() => setOpen('clear')}>
+          <Eraser />
+        </button>
+      )}
       <button type="button" class="quiet" aria-label="Delete" title="Delete" onClick={() => setOpen('delete')}>
         <Bin />
       </button>
       {open === 'edit' && (group ? <GroupForm group={group} close={close} /> : <AgentForm agent={agent} close={close} />)}
+      {open === 'clear' && (
+        <Confirm
+          title="Begin anew?"
+          text="What was said in this group is taken back, and its members forget it. What they wrote to their memory stays."
+          action="Begin anew"
+          act={() => conversation.clear()}
+          close={close}
+        />
+      )}
       {open === 'delete' && (
         <Confirm
           title={group ? 'Delete the group?' : `Delete ${agent!.name}?`}
