@@ -10,7 +10,7 @@ import { afterwardsOf } from './background.ts'
 import { chatOf } from './chat.ts'
 import { unshownSummaries } from './context.ts'
 import { stepRetry } from './events.ts'
-import { Journal } from './journal.ts'
+import { Journal, otidsOf } from './journal.ts'
 import { managers } from './managers/index.ts'
 import type { Ending } from './managers/manager.ts'
 import { abandonCalls } from './returns.ts'
@@ -81,7 +81,15 @@ async function takeUp(run: RunRow, options: ExecutionOptions, signal: AbortSigna
     maxSteps: admission.request.max_steps,
     retries: stepRetries(options.stepRetries, signal),
     async commit(step, { rows, messages, pending }) {
-      await log.commit(run.seq, messages, (frames) => store.commitStep({ ...step, tenant }, rows, frames, pending))
+      try {
+        await log.commit(run.seq, messages, (frames) => store.commitStep({ ...step, tenant }, rows, frames, pending))
+      } catch (error) {
+        // It is listed nowhere, so a stream must not go on saying it (faults.md F14).
+        const [otids, reason] = [otidsOf(rows), asRefusal(error).message]
+        const stays = signal.reason instanceof Suspended || otids.length === 0
+        if (!stays) await log.append(run.seq, [stepRetry(run.id, { step_id: step.id, otids, reason })])
+        throw error
+      }
       if (step.kind === 'call') watcher.stepEnded(step)
     },
   })

@@ -120,8 +120,11 @@ export class Journal {
         await this.#commit(failed, outcome)
         throw failure
       }
-      const otids = outcome.rows.filter(({ heard }) => !heard).flatMap((row) => expand(row).flatMap(({ otid }) => otid ?? []))
-      const withdrawal = stepRetry(this.#runId, { step_id: id, otids, reason: asRefusal(failure).message })
+      const withdrawal = stepRetry(this.#runId, {
+        step_id: id,
+        otids: otidsOf(outcome.rows),
+        reason: asRefusal(failure).message,
+      })
       await this.#commit(failed, { ...outcome, rows: [], messages: [withdrawal] })
       await this.#retries.wait(waitMs)
     }
@@ -177,6 +180,10 @@ export class Journal {
     return row
   }
 }
+
+/** Of all that readers are shown of a step with these rows. */
+export const otidsOf = (rows: MessageRow[]): string[] =>
+  rows.filter(({ heard }) => !heard).flatMap((row) => expand(row).flatMap(({ otid }) => otid ?? []))
 
 /** What became of a step whose model failed, or whose run was cancelled. */
 function failedStep(step: Omit<StepRow, 'tenant'>, failure: unknown): Omit<StepRow, 'tenant'> {

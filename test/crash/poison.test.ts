@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { LettaMessage } from '../../src/wire/message.ts'
 import type { Run } from '../../src/wire/run.ts'
 import type { LettaResponse } from '../../src/wire/response.ts'
-import { checkTalk, talk } from './history.ts'
+import { checkTalk, expectListed, storedFrames, talk } from './history.ts'
 import { died, stages, troupe } from './stage.ts'
 
 /*
@@ -12,17 +12,18 @@ import { died, stages, troupe } from './stage.ts'
 const stage = stages()
 
 test.each([
-  ['when it begins', 'journalOf:2:throws'],
-  ['before the model is asked', 'contextOf:2:throws'],
-  ['when a step is stored', 'commitStep:1:throws'],
-])('F14 an unforeseen error %s ends that run with an error, and the others go on', async (_, crashAt) => {
+  ['when it begins', 'journalOf:2:throws', true],
+  ['before the model is asked', 'contextOf:2:throws', true],
+  ['when a step is stored', 'commitStep:1:throws', false],
+  ['when a step is stored that was shown', 'commitStep:1:throws', true],
+])('F14 an unforeseen error %s ends that run with an error, and the others go on', async (_, crashAt, tokens) => {
   const { llm, start, startDying } = await stage()
   const server = await startDying(crashAt)
   const [good, bad] = await Promise.all(['Ann', 'Bob'].map((name) => troupe(server, 'round_robin', [name])))
   const held = llm.hold()
   const one = await talk(server.url, { groupId: good!, input: 'Hi', tokens: true, readers: 2 })
   await llm.received(1)
-  const poisoned = await talk(server.url, { groupId: bad!, input: 'Hi', tokens: false, readers: 2 })
+  const poisoned = await talk(server.url, { groupId: bad!, input: 'Hi', tokens, readers: 2 })
   for (const { ended } of poisoned.readers) expect(await ended).toBe('end')
   const failed = { status: 'failed', stop_reason: 'error' }
   expect(await server.api.get<Run>(`/v1/runs/${poisoned.runId}`)).toMatchObject(failed)
@@ -31,6 +32,9 @@ test.each([
     expect(seen.at(-1)?.text).toContain('[DONE]')
     expect(JSON.stringify(seen)).not.toContain('poison')
   }
+  const frames = await storedFrames(server.url, poisoned.runId)
+  const listed = await server.api.get<LettaMessage[]>(`/v1/runs/${poisoned.runId}/messages`)
+  expectListed(frames, listed.slice(1))
   held.push('Well.')
   held.finish()
   expect((await checkTalk(server.url, one)).fate).toBe('undisturbed')
@@ -72,3 +76,16 @@ test.each([
   const { stop_reason } = await next.api.post<LettaResponse>(`/v1/groups/${groupId}/messages`, { input: 'And now?' })
   expect(stop_reason).toMatchObject({ stop_reason: 'end_turn' })
 })
+
+test('F15 a process that runs out of memory is as one that was killed', async () => {
+  const { llm, start } = await stage({ ROUNDTABLE_LLM_LIMIT_BYTES: String(1000 * MB) })
+  const server = await start({ NODE_OPTIONS: '--max-old-space-size=64' })
+  const groupId = await troupe(server, 'round_robin', ['Ann', 'Bob'])
+  llm.script([{ text: 'I am first.' }, { text: 'x'.repeat(200 * MB), chunk: MB }])
+  const one = await talk(server.url, { groupId, input: 'Hi', tokens: true, readers: 2 })
+  expect(await server.exited).toMatchObject({ code: null, stderr: expect.stringContaining('heap out of memory') })
+
+  expect((await checkTalk((await start()).url, one)).fate).toBe('went on')
+})
+
+const MB = 1024 * 1024
