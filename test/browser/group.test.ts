@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Group } from '../../src/wire/group.ts'
 import { startCast } from '../http/cast.ts'
+import { Held } from '../support/scripted-provider.ts'
 import { addressOf, expectSettled, inBrowser, listed, openPage, patient, say, sees, shown, useBrowser } from './browser.ts'
 
 inBrowser('a person at the page', () => {
@@ -101,6 +102,52 @@ inBrowser('a person at the page', () => {
         ['Ann', 'Ann speaks.'],
       ])
     expect(bySpeaker(await listed(cast.api, id))).toEqual(bySpeaker(await shown(page)))
+  })
+
+  test('sees those who speak at the same time, each for himself', async () => {
+    const cast = await startCast()
+    const { id } = await cast.troupe('supervisor', ['Ann', 'Bob'], { manager: 'Max' })
+    const [ann, bob] = [new Held(), new Held()]
+    const ask = { name: 'send_message_to_all_agents_in_group', arguments: '{"message": "Go!"}' }
+    cast.play({ Max: [{ toolCalls: [ask] }, { text: 'That is all.' }], Ann: [ann], Bob: [bob] })
+    const page = await openPage(addressOf(cast.url, 'groups', id))
+    await say(page, 'Hi')
+    ann.step({ reasoning: 'Well, ' })
+    await page.locator('.now', { hasText: 'Ann thinks' }).waitFor()
+    bob.push('Bob and ')
+    await page.locator('.now', { hasText: 'Bob speaks' }).waitFor()
+    ann.push('Ann and ')
+    await page.locator('.now', { hasText: 'Ann speaks' }).waitFor()
+    expect(await page.locator('.now .who').allInnerTexts()).toEqual(['Ann speaks', 'Bob speaks'])
+    bob.push('Ann.')
+    bob.finish()
+    ann.push('Bob.')
+    ann.finish()
+    await sees(page, 'That is all.')
+    await expect.poll(() => page.locator('.now').count(), patient).toBe(0)
+    expect(await shown(page)).toEqual([
+      ['You', 'Hi'],
+      ['Ann', 'Ann and Bob.'],
+      ['Bob', 'Bob and Ann.'],
+      ['Max', 'That is all.'],
+    ])
+    expect(await page.locator('.turn').count()).toBe(5)
+  })
+
+  test('is told why a run failed and what to do; the next one is free', async () => {
+    const cast = await startCast()
+    const { id } = await cast.troupe('round_robin', ['Ann', 'Bob'])
+    cast.llm.script([{ text: 'Ann is well.' }, { status: 401 }])
+    const page = await openPage(addressOf(cast.url, 'groups', id))
+    await say(page, 'Hi')
+    const failure = page.getByRole('alert').filter({ hasText: 'did not come to its end' })
+    await failure.getByText('Look at the API key of this provider').waitFor()
+    await expectSettled(page, cast.api, id)
+    await say(page, 'Again')
+    await expect.poll(async () => (await shown(page)).at(-1), patient).toEqual(['Bob', 'Bob speaks.'])
+    await failure.waitFor()
+    await page.reload()
+    await failure.getByText('Look at the API key of this provider').waitFor()
   })
 
   test('edits a group, begins it anew and deletes it, after being asked', async () => {

@@ -1,5 +1,5 @@
 import { batch, computed, signal } from '@preact/signals'
-import type { Frame, LettaMessage } from '../../wire/message.ts'
+import type { ErrorMessage, Frame, LettaMessage } from '../../wire/message.ts'
 import type { Run } from '../../wire/run.ts'
 import { api, ApiError, send, wordsFor } from './api.ts'
 import { announce } from './announcer.ts'
@@ -54,15 +54,15 @@ export class Conversation {
     const last = this.runs.value.at(-1)
     return last && !last.active.value && last.open.value.length > 0 ? last : undefined
   })
-  readonly #together: () => boolean
+  readonly #chief: () => string | undefined
   readonly #feeds = new Map<string, Feed>()
   #oldest: string | undefined
   #closed = false
 
-  /** @param together whether several speak at the same time here */
-  constructor(target: Target, together: () => boolean) {
+  /** @param chief who has several speak at the same time here */
+  constructor(target: Target, chief: () => string | undefined) {
     this.target = target
-    this.#together = together
+    this.#chief = chief
     void this.#load()
   }
 
@@ -83,12 +83,22 @@ export class Conversation {
     if (this.target.kind === 'groups') this.#follow('', `${this.path}/stream`)
     try {
       if (this.target.kind === 'agents') await this.#followWorking()
-      const rows = await api.get<LettaMessage[]>(`${this.path}/messages?order=desc&limit=${PAGE}`)
+      const mine = this.target.kind === 'groups' ? 'group_id' : 'agent_id'
+      const [rows, ended] = await Promise.all([
+        api.get<LettaMessage[]>(`${this.path}/messages?order=desc&limit=${PAGE}`),
+        api.get<Run[]>(`/v1/runs?${mine}=${this.target.id}&limit=${PAGE}`),
+      ])
       if (this.#closed) return
       batch(() => {
         const streamed = this.runs.peek().filter((run) => this.#isStreamed(run))
         this.runs.value = streamed
         this.#prepend(rows)
+        for (const { id, stop_reason: stop, metadata } of ended) {
+          const run = this.runs.peek().find((one) => one.id === id)
+          if (!run || this.#isStreamed(run)) continue
+          run.stop.value = stop ?? undefined
+          run.error.value = metadata?.['error'] as ErrorMessage | undefined
+        }
         this.loaded.value = true
         this.failure.value = undefined
       })
@@ -163,7 +173,7 @@ export class Conversation {
     }
     const run = this.runs.peek().find((one) => one.id === id)
     if (!run) return
-    const begun = run.take(frame, this.#together())
+    const begun = run.take(frame, this.#chief())
     if (begun) {
       this.#attach(run, begun)
       // One that stood in line has its input only now.

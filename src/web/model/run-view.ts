@@ -68,12 +68,12 @@ export class RunView {
   }
 
   /**
-   * @param together several speak at the same time, so that one who begins does not end another
+   * @param chief who has several speak at the same time: of those, one who begins does not end another
    * @returns the message that has just begun, if one has
    */
-  take(frame: Frame, together: boolean): Item | undefined {
+  take(frame: Frame, chief: string | undefined): Item | undefined {
     const message = this.#folding.add(frame)
-    if (message) return this.#grow(message, together)
+    if (message) return this.#grow(message, chief)
     if (frame.message_type === 'stop_reason') {
       this.stop.value = frame.stop_reason
       this.end()
@@ -89,12 +89,12 @@ export class RunView {
     soon(this.#show)
   }
 
-  #grow(message: LettaMessage, together: boolean): Item | undefined {
+  #grow(message: LettaMessage, chief: string | undefined): Item | undefined {
     if (message.message_type === 'event_message' && message.event_type === 'step_retry') {
       const gone = new Set(withdrawnBy(message))
       this.#list = this.#list.filter(({ key }) => !gone.has(key))
     }
-    this.#watch(message, together)
+    this.#watch(message, chief)
     const key = keyOf(message)
     const known = this.#list.findLast((item) => item.key === key)
     if (known) {
@@ -144,17 +144,20 @@ export class RunView {
     )
   }
 
-  #watch(message: LettaMessage, together: boolean) {
+  #watch(message: LettaMessage, chief: string | undefined) {
     const { sender_id: id, step_id: step, name, date } = message
     const doing = activity[message.message_type]
     if (id === null || name === null || !doing) return
-    const others = this.#speaking.filter((speaking) => speaking.id !== id)
-    this.#speaking = [...(together ? others : []), { id, name, doing }]
+    const speaker = { id, name, doing }
+    const known = this.#speaking.some((speaking) => speaking.id === id)
+    if (chief === undefined || id === chief) this.#speaking = [speaker]
+    else if (known) this.#speaking = this.#speaking.map((speaking) => (speaking.id === id ? speaker : speaking))
+    else this.#speaking = [...this.#speaking.filter((speaking) => speaking.id !== chief), speaker]
     // A frame that is replayed tells its time by its date, in whole seconds.
     const stamp = Date.parse(date)
     const now = Date.now() - stamp > 3000 ? stamp : Date.now()
-    const known = this.#steps.findLast((one) => one.id === step)
-    if (known) known.to = Math.max(known.to, now)
+    const begun = this.#steps.findLast((one) => one.id === step)
+    if (begun) begun.to = Math.max(begun.to, now)
     else if (step !== null) this.#steps.push({ id: step, senderId: id, name, from: now, to: now })
     soon(this.#show)
   }

@@ -29,7 +29,7 @@ interface ConversationViewProps {
 export function ConversationView({ target, openMenu, panelOpen, setPanelOpen }: ConversationViewProps) {
   const group = target.kind === 'groups' ? groups.value.find(({ id }) => id === target.id) : undefined
   const agent = target.kind === 'agents' ? agentOf(target.id) : undefined
-  const conversation = useMemo(() => new Conversation(target, () => togetherIn(target)), [target])
+  const conversation = useMemo(() => new Conversation(target, () => chiefOf(target)), [target])
   useEffect(() => () => conversation.close(), [conversation])
   const cast = group ? castOf(group) : [target.id]
   const seats = cast.map((id): Seat => ({ id, name: agentOf(id)?.name ?? '?', hue: hueOf(id, cast) }))
@@ -77,7 +77,10 @@ export function ConversationView({ target, openMenu, panelOpen, setPanelOpen }: 
 }
 
 /** A supervisor's members work at the same time. */
-const togetherIn = ({ id }: Target) => groups.peek().find((group) => group.id === id)?.manager_type === 'supervisor'
+function chiefOf({ id }: Target): string | undefined {
+  const group = groups.peek().find((one) => one.id === id)
+  return group?.manager_type === 'supervisor' ? (group.manager_agent_id ?? undefined) : undefined
+}
 
 function LineState({ conversation }: { conversation: Conversation }) {
   const failure = conversation.failure.value

@@ -15,14 +15,20 @@ export interface TurnOf {
   items: Item[]
 }
 
-/** Consecutive messages of the same speaker are one turn; notes stand alone. */
+/**
+ * Consecutive messages of the same speaker are one turn, and so is all of one step, though others speak at the same time. Notes
+ * stand alone.
+ */
 export function turnsOf(items: readonly Item[]): TurnOf[] {
   const turns: TurnOf[] = []
   for (const item of items) {
     if (item.attached || item.message.message_type === 'approval_response_message') continue
     const speaker = speakerOf(item)
+    const { step_id: step } = item.message
     const last = turns.at(-1)
-    if (speaker && last?.speaker?.id === speaker.id) last.items.push(item)
+    const same = step === null ? undefined : turns.findLast(({ items: [first] }) => first?.message.step_id === step)
+    const turn = last?.speaker?.id === speaker?.id ? last : same
+    if (speaker && turn) turn.items.push(item)
     else turns.push({ key: item.key, speaker, items: [item] })
   }
   return turns
