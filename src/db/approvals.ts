@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, inArray } from 'drizzle-orm'
+import { and, asc, desc, eq, inArray, sql } from 'drizzle-orm'
 import { Conflict } from '../errors.ts'
 import { messageInserter } from './messages.ts'
 import { approvals, runs } from './schema.ts'
@@ -8,6 +8,8 @@ import type { PendingApproval, Runs } from './store.ts'
 type Verbs = Pick<Runs, 'pendingApprovals' | 'answeredBy' | 'cancelApprovals'> & {
   /** Marks the approvals as answered by a run, in the transaction of the caller. @throws {Conflict} when somebody else was first */
   answer(tenant: string, ids: string[], runId: string): void
+  /** A run that goes no further waits for nothing; in the transaction of the caller. */
+  giveUpWaiting(runId: string): void
 }
 
 /** Steps that wait for an answer from outside (streaming.md §7). */
@@ -31,7 +33,13 @@ export const approvalQueries = (db: Db): Verbs => {
           ? eq(approvals.agentId, of.agent)
           : eq(approvals.runId, of.run),
     )
+  const giveUp = orm
+    .update(approvals)
+    .set({ status: 'cancelled' })
+    .where(and(eq(approvals.runId, sql.placeholder('run')), eq(approvals.status, 'pending')))
+    .prepare()
   return {
+    giveUpWaiting: (run) => void giveUp.run({ run }),
     answer(tenant, ids, runId) {
       if (ids.length > 0) settle(tenant, ids, { status: 'answered', answeredBy: runId })
     },

@@ -22,7 +22,7 @@ const KEY_MS = 24 * 3600 * 1000
 export const runQueries = (db: Db): Runs => {
   const { orm, raw, write } = db
   const refuseBusy = busyCheck(db)
-  const { answer, ...approvalReads } = approvalQueries(db)
+  const { answer, giveUpWaiting, ...approvalReads } = approvalQueries(db)
   const insertRun = inserter(db, runs)
   const insertBusy = inserter(db, busy)
   const insertMessages = messageInserter(db)
@@ -213,7 +213,7 @@ export const runQueries = (db: Db): Runs => {
         return frames ? appendTo(insertLog, [frames]) : 0
       })
     },
-    async endRun(runId, end, last, after, unsaid = []) {
+    async endRun(runId, end, last, { after, closing = [], unsaid = [] } = {}) {
       return write(() => {
         const ended = finish.get({ ...end, id: runId })
         if (!ended) return false
@@ -221,6 +221,8 @@ export const runQueries = (db: Db): Runs => {
         if (ended.payer !== null) charge(ended.payer, runId, end.completedAt)
         insertSegment(last)
         release.run({ id: runId })
+        if (end.stopReason !== 'requires_approval') giveUpWaiting(runId)
+        insertMessages(ended.tenant, closing)
         insertMessages(ended.tenant, unsaid, false)
         if (after) {
           const { id, ...counted } = after.group

@@ -572,12 +572,17 @@ export interface Runs {
    */
   commitStep(step: StepRow, rows: MessageRow[], frames: NewFrames | null, pending?: PendingApproval): Promise<number>
   /**
-   * Ends a run, once, with its last frames; frees its targets, and stores what is to come after it. `unsaid` is what it was asked
-   * and did not come to: listed, and heard by nobody.
+   * Ends a run, once, with its last frames; frees its targets, and stores what is to come after it. `closing` are rows that it
+   * ends with; `unsaid` is what it was asked and did not come to: listed, and heard by nobody.
    *
    * @returns false when it had ended already; then nothing is changed
    */
-  endRun(runId: string, end: RunEnd, last: Segment, after?: Afterwards, unsaid?: MessageRow[]): Promise<boolean>
+  endRun(
+    runId: string,
+    end: RunEnd,
+    last: Segment,
+    more?: { after?: Afterwards | undefined; closing?: MessageRow[]; unsaid?: MessageRow[] },
+  ): Promise<boolean>
 }
 
 export interface Steps {

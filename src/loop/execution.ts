@@ -1,11 +1,12 @@
 import type { MessageRow, NewRun, RunEnd, RunError, RunRow, Store } from '../db/store.ts'
 import { asRefusal, Cancelled, Interrupted, Suspended } from '../errors.ts'
 import { logger } from '../logger.ts'
+import { expand } from '../stream/expand.ts'
 import { readFrame, splitFrames } from '../stream/frame.ts'
 import type { RunLog } from '../stream/log.ts'
 import { ping } from '../stream/sse.ts'
 import type { Frame, LettaMessage } from '../wire/message.ts'
-import { statusOf } from '../wire/run.ts'
+import { statusOf, type StopReasonType } from '../wire/run.ts'
 import { afterwardsOf } from './background.ts'
 import { chatOf } from './chat.ts'
 import { unshownSummaries } from './context.ts'
@@ -13,7 +14,7 @@ import { stepRetry } from './events.ts'
 import { Journal, otidsOf } from './journal.ts'
 import { managers } from './managers/index.ts'
 import type { Ending } from './managers/manager.ts'
-import { abandonCalls } from './returns.ts'
+import { openCalls } from './returns.ts'
 import type { Scene } from './scene.ts'
 import { stepRetries } from './step-retries.ts'
 import { totalUsage } from './usage.ts'
@@ -44,10 +45,7 @@ export async function execute(run: RunRow, options: ExecutionOptions, signal: Ab
   let ending: Ending & { error?: RunError }
   try {
     scene = await takeUp(run, options, signal)
-    if (run.crashes >= MAX_CRASHES) {
-      await abandonCalls(scene)
-      throw new Interrupted(run.crashes)
-    }
+    if (run.crashes >= MAX_CRASHES) throw new Interrupted(run.crashes)
     const said = managers[run.admission.manager](chatOf(scene))
     let item = await said.next()
     while (!item.done) {
@@ -63,7 +61,7 @@ export async function execute(run: RunRow, options: ExecutionOptions, signal: Ab
     ending = error instanceof Cancelled ? cancelled : failed(error)
   }
   timing.durationMs = performance.now() - startedAt
-  await endRun(run, ending, options, timing, scene?.journal)
+  await endRun(run, ending, options, { timing, ...(scene && { journal: scene.journal }) })
 }
 
 /** What an earlier process has left of a run is put in order; for a new one there is nothing. */
@@ -101,23 +99,27 @@ export const cancelled: Ending = { stop: 'cancelled', endedBy: null }
 type Ended = Pick<RunRow, 'id' | 'seq' | 'tenant' | 'groupId' | 'agentId' | 'admission'>
 type Timing = Pick<RunEnd, 'durationMs' | 'firstFrameMs'>
 
-/**
- * The one terminal sequence, in one transaction with the run's status (design §5 row 8).
- *
- * @param unsaid what a run that has not begun was asked
- */
+interface EndOptions {
+  timing?: Timing
+  /** Of a run that has begun. */
+  journal?: Journal
+  /** What one that has not begun was asked. */
+  unsaid?: MessageRow[]
+}
+
+/** The one terminal sequence, in one transaction with the run's status (design §5 row 8). */
 export async function endRun(
   run: Ended,
   { stop, endedBy, error }: Ending & { error?: RunError },
   { store, log, watcher, follow }: Pick<ExecutionOptions, 'store' | 'log' | 'watcher' | 'follow'>,
-  timing: Timing = { durationMs: 0, firstFrameMs: null },
-  journal?: Journal,
-  unsaid?: MessageRow[],
+  { timing = { durationMs: 0, firstFrameMs: null }, journal, unsaid }: EndOptions = {},
 ): Promise<void> {
   const status = statusOf(stop)
   const after = status === 'completed' && stop !== 'requires_approval' ? await afterwards(store, run) : undefined
   const background = after?.runs ?? []
-  const last: Frame[] = [{ message_type: 'stop_reason', stop_reason: stop, run_id: run.id }]
+  const closing = inOrder.has(stop) ? [] : await openCalls(store, run, error ? 'the run failed' : 'the run ended')
+  const last: Frame[] = closing.flatMap((row): Frame[] => expand(row))
+  last.push({ message_type: 'stop_reason', stop_reason: stop, run_id: run.id })
   if (error) {
     const { error_type, message } = error
     last.push({ message_type: 'error_message', run_id: run.id, error_type, message, detail: message, seq_id: null })
@@ -127,13 +129,16 @@ export async function endRun(
   }
   const end: RunEnd = { status, stopReason: stop, endedBy, error: error ?? null, completedAt: Date.now(), ...timing }
   await log.end(run.seq, last, async (segment) => {
-    const ended = await store.endRun(run.id, end, segment, after, unsaid)
+    const ended = await store.endRun(run.id, end, segment, { after, closing, unsaid: unsaid ?? [] })
     // Before a reader learns of them: they can be followed at once.
     await follow(background, run.tenant)
     return ended
   })
   watcher.runEnded(run, end, journal?.usages ?? [])
 }
+
+/** Ends at which every call has its result, or waits for it. */
+const inOrder = new Set<StopReasonType>(['end_turn', 'tool_rule', 'requires_approval'])
 
 /** Background work must not hurt what was said (design §5 row 17). */
 async function afterwards(store: Store, run: Ended) {

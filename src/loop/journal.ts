@@ -145,11 +145,6 @@ export class Journal {
     return this.#recorded.get(keyOf(at, 'act'))?.recorded
   }
 
-  /** Steps whose calls were to be run, and have no results yet. */
-  get unreturned(): StepRow[] {
-    return [...this.#recorded.values()].filter((step) => step.kind === 'call' && step.recorded.runs && !this.acted(step))
-  }
-
   /** The steps that waited for the answers which this run brings, oldest first. */
   get paused(): StepRow[] {
     return [...this.#recorded.values()].filter((step) => {

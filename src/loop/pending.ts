@@ -1,6 +1,7 @@
 import type { PendingApproval, Store } from '../db/store.ts'
 import { Conflict } from '../errors.ts'
 import { denialRows } from './approvals.ts'
+import { openCalls } from './returns.ts'
 
 /** What waits for an answer; what has waited too long is denied first. */
 export async function pendingOf(
@@ -33,9 +34,10 @@ export async function denyAll(store: Store, tenant: string, pending: PendingAppr
       return denialRows(one, { ...row, date: Date.now() }, reason)
     }),
   )
-  await store.cancelApprovals(
-    tenant,
-    pending.map(({ id }) => id),
-    rows.flat(),
-  )
+  // Beside them others may have waited for the run to go on, e.g. a broadcast for the answers of its members.
+  const denied = pending.flatMap(({ calls, allowed }) => [...calls, ...allowed].map(({ id }) => id))
+  const runs = await Promise.all([...new Set(pending.map(({ runId }) => runId))].map((id) => store.findRun(tenant, id)))
+  const others = await Promise.all(runs.map((run) => openCalls(store, run, 'the run was cancelled', denied)))
+  const ids = pending.map(({ id }) => id)
+  await store.cancelApprovals(tenant, ids, [...rows.flat(), ...others.flat()])
 }

@@ -1,6 +1,8 @@
-import type { CallPart, MessageRow, Recorded, Returned } from '../db/store.ts'
+import type { CallPart, MessageRow, Recorded, Returned, RunRow, Store } from '../db/store.ts'
 import { expand } from '../stream/expand.ts'
 import { rulesFor } from '../tools/rules.ts'
+import { newId } from '../wire/id.ts'
+import { pageQuery } from '../wire/page.ts'
 import { notRun, runCalls } from './calls.ts'
 import { toolRetry } from './events.ts'
 import type { At } from './journal.ts'
@@ -63,15 +65,31 @@ export async function* callReturns(
   })
 }
 
-/** Gives calls that were not run, or not to the end, a result that says so: the run goes no further (faults.md P6). */
-export async function abandonCalls(scene: Scene): Promise<void> {
-  for (const { id: stepId, recorded, ...at } of scene.journal.unreturned) {
-    await scene.journal.act(at, async () => {
-      const agent = await scene.store.findAgent(scene.tenant, at.agentId)
-      const row = notRun(newRow(scene, agent, stepId, 'tool'), recorded.calls, 'the run was given up')
-      return { rows: [row], messages: expand(row) }
-    })
-  }
+/**
+ * What a run that goes no further leaves open: a row for each answer with calls that have no result, which says why (faults.md
+ * P6). They may be of a paused run that it has taken up.
+ */
+export async function openCalls(
+  store: Store,
+  { id: runId, tenant, admission }: Pick<RunRow, 'id' | 'tenant' | 'admission'>,
+  why: string,
+  /** Calls that get their results elsewhere. */
+  settled: string[] = [],
+): Promise<MessageRow[]> {
+  const newest = pageQuery({ limit: 1000, order: 'desc' }).parse({})
+  const pages = await Promise.all([...admission.continues, runId].map((run) => store.listMessages(tenant, { run }, newest)))
+  const rows = pages.flatMap((page) => page.toReversed())
+  const returned = new Set([
+    ...settled,
+    ...rows.flatMap(({ parts }) => parts.flatMap((part) => (part.type === 'tool_return' ? [part.tool_call_id] : []))),
+  ])
+  return rows.flatMap((row) => {
+    const calls = row.parts.filter((part) => part.type === 'tool_call').filter(({ id }) => !returned.has(id))
+    if (calls.length === 0) return []
+    const { agentId, groupId, stepId, name, senderId } = row
+    const said = { agentId, groupId, runId, stepId, name, senderId, otid: null, isErr: false, heard: false }
+    return [notRun({ ...said, id: newId('message'), role: 'tool', parts: [], date: Date.now() }, calls, why)]
+  })
 }
 
 /** What the calls of `asked` say; those that speak by an argument were heard as they came. */

@@ -203,7 +203,7 @@ export class Runs {
 
   /** Ends a run that has not begun: what it was asked is listed, and nobody hears it. */
   async #endUnsaid(run: RunRow): Promise<void> {
-    await endRun(run, cancelled, this.#execution, undefined, undefined, unsaidOf(run, [run.agentId]))
+    await endRun(run, cancelled, this.#execution, { unsaid: unsaidOf(run, [run.agentId]) })
   }
 }
 

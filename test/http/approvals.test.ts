@@ -709,3 +709,37 @@ test('a background agent that waits for leave does its next work when it is answ
   expect((await cast.send(`/v1/agents/${agent_ids[0]}/messages`, answer(yes()))).stop).toBe('end_turn')
   expect((await follow(two.usage.run_ids[1])).stop).toBe('end_turn')
 })
+
+test.each(['while another member speaks', 'while it waits'] as const)(
+  'a supervisor’s run that is cancelled %s leaves no call without a result, and nobody waiting',
+  async (when) => {
+    const cast = await startCast()
+    const made = await cast.troupe('supervisor', ['Ann', 'Bob'], { manager: 'Max', actors: { Bob: careful } })
+    const path = `/v1/groups/${made.id}/messages`
+    const spoken = Promise.withResolvers<void>()
+    cast.play({
+      ...structuredClone(kinds['supervisor']!.lines),
+      Bob: [asks(insert('tea', 'b')), { text: 'Bob speaks.' }],
+      Ann: async () => {
+        if (when === 'while another member speaks') await spoken.promise
+        return { text: 'Ann speaks.' }
+      },
+    })
+    const response = await cast.api.stream(`${path}/stream`, { ...hi, stream_tokens: true })
+    const stream = events(response)
+    await upTo(stream, 'approval_request_message')
+    const run = response.headers.get('x-letta-run-id')
+    if (when === 'while it waits') for await (const _ of stream);
+    else while ((await cast.api.get<object[]>(`/v1/runs/${run}/steps`)).length < 2);
+    await cast.api.post(`/v1/runs/${run}/cancel`)
+    spoken.resolve()
+
+    const listed = await cast.api.get<any[]>(`/v1/runs/${run}/messages`)
+    const calls = listed.flatMap(({ tool_calls: all }) => (all ?? []).map((call: any) => call.tool_call_id))
+    const returned = listed.flatMap(({ tool_returns: all }) => (all ?? []).map((one: any) => one.tool_call_id))
+    expect(calls).toHaveLength(2)
+    expect(returned.toSorted()).toEqual(calls.toSorted())
+    cast.play({ Max: [{ text: 'Max alone.' }] })
+    expect((await cast.send(path, { messages: [say('Again')] })).stop).toBe('end_turn')
+  },
+)
