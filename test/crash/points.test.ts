@@ -42,8 +42,8 @@ test.each(sides)('F1 dead %s it admits a run: the same request, sent again with 
 })
 
 test.each([
-  ['F2', 'before', 0],
-  ['F3', 'after', 1],
+  ['F2 made and not stored', 'before', 0],
+  ['F3 stored and not shown', 'after', 1],
 ])('%s dead %s it stores frames: no reader has seen them, and one that comes back sees each once', async (_, side, stored) => {
   const { llm, start, startDying } = await stage()
   const server = await startDying(`appendFrames:2:${side}`)
