@@ -9,6 +9,7 @@ export const commands: Record<string, () => Promise<{ command: Command }>> = {
   groups: () => import('./groups.ts'),
   apply: () => import('./apply.ts'),
   export: () => import('./export.ts'),
+  import: () => import('./import.ts'),
   keys: () => import('./keys.ts'),
   backup: () => import('./backup.ts'),
 }

@@ -1,7 +1,8 @@
 import { zValidator } from '@hono/zod-validator'
 import type { ValidationTargets } from 'hono'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { InvalidFields } from '../errors.ts'
+import { shallow } from '../wire/shallow.ts'
 
 const places: Partial<Record<keyof ValidationTargets, string>> = { json: 'body', param: 'path' }
 
@@ -21,17 +22,3 @@ const validators = new WeakMap<object, { target: keyof ValidationTargets; schema
 
 /** What a handler that `validate` made checks, for the API's description. */
 export const validationOf = (handler: object) => validators.get(handler)
-
-const DEEPEST = 100
-
-/** Nothing that is nested so deep that writing it down again would overflow the stack (faults.md F72). */
-const shallow = <Schema extends z.ZodType>(schema: Schema): Schema =>
-  z.preprocess((body, context) => {
-    if (nested(body, DEEPEST)) context.addIssue({ code: 'custom', message: `Is nested more than ${DEEPEST} deep` })
-    return body
-  }, schema) as z.ZodType as Schema
-
-const nested = (value: unknown, levels: number): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  (levels === 0 || Object.values(value).some((inner) => nested(inner, levels - 1)))

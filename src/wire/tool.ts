@@ -52,7 +52,7 @@ const SourceType = z.enum(['python', 'typescript', 'javascript', 'json'])
 const SourceCode = z.string().min(1).max(1_000_000)
 
 /** Flat: no `function` around it. */
-const JsonSchema = z.looseObject({
+export const JsonSchema = z.looseObject({
   name: FunctionName,
   description: Text.nullish(),
   parameters: z.looseObject({ type: z.literal('object') }).default({ type: 'object', properties: {} }),
