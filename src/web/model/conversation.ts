@@ -5,6 +5,7 @@ import { api, ApiError, send, wordsFor } from './api.ts'
 import { announce } from './announcer.ts'
 import { Feed, type Line } from './feed.ts'
 import { type Item, outcomesIn, textOf } from './item.ts'
+import { inOrder, LONG, messagesOfRun, newestMessages, PAGE } from './listing.ts'
 import { RunView } from './run-view.ts'
 
 export interface Target {
@@ -20,18 +21,6 @@ export interface Outgoing {
   text: string
   run: string | undefined
 }
-
-/** So many rows are read at first, and with each look further back. */
-const PAGE = 100
-
-/** A run with more than these is not compared with its list. */
-const LONG = 1000
-
-/** All of them: a run that was sent with a filter is shown whole. */
-const everything =
-  'system user assistant reasoning hidden_reasoning tool_call tool_return approval_request approval_response summary event'
-    .split(' ')
-    .map((type) => `include_return_message_types=${type}_message`)
 
 /**
  * What is said in a group, or with an agent: the runs that have ended from its list of messages, and whatever works now or later
@@ -85,7 +74,7 @@ export class Conversation {
       if (this.target.kind === 'agents') await this.#followWorking()
       const mine = this.target.kind === 'groups' ? 'group_id' : 'agent_id'
       const [rows, ended] = await Promise.all([
-        api.get<LettaMessage[]>(`${this.path}/messages?order=desc&limit=${PAGE}`),
+        newestMessages(this.path),
         api.get<Run[]>(`/v1/runs?${mine}=${this.target.id}&limit=${PAGE}`),
       ])
       if (this.#closed) return
@@ -110,7 +99,7 @@ export class Conversation {
   }
 
   async loadEarlier(): Promise<void> {
-    const rows = await api.get<LettaMessage[]>(`${this.path}/messages?order=desc&limit=${PAGE}&after=${this.#oldest}`)
+    const rows = await newestMessages(this.path, this.#oldest)
     if (!this.#closed) batch(() => this.#prepend(rows))
   }
 
@@ -197,9 +186,7 @@ export class Conversation {
   async #readInputs(run: RunView) {
     const complete = !run.active.peek()
     try {
-      const listed = await api.get<LettaMessage[]>(
-        `/v1/runs/${run.id}/messages?order=asc&limit=${LONG}&${everything.join('&')}`,
-      )
+      const listed = await messagesOfRun(run.id)
       run.reconcile(listed, complete && listed.length < LONG)
       this.#attachAll(run)
       if (run.list.some(({ message }) => message.message_type === 'user_message')) this.#settle(run.id)
@@ -295,15 +282,4 @@ export class Conversation {
     const left = this.outgoing.peek().filter((one) => one.run !== run)
     if (left.length < this.outgoing.peek().length) this.outgoing.value = left
   }
-}
-
-/** The oldest row first; what is in one row is in the order in which it was said already. */
-function inOrder(newestFirst: LettaMessage[]): LettaMessage[] {
-  const rows: LettaMessage[][] = []
-  for (const message of newestFirst) {
-    const row = rows.at(-1)
-    if (row?.[0]?.id === message.id) row.push(message)
-    else rows.push([message])
-  }
-  return rows.toReversed().flat()
 }
