@@ -275,7 +275,9 @@ describe('supervisor', () => {
     await cast.llm.received(4)
     await cast.api.post(`/v1/runs/${response.headers.get('x-letta-run-id')}/cancel`)
     const rest = await Array.fromAsync(stream)
+    // The broadcast has its result, too: it was not answered.
     expect(rest.map(({ data }) => data.stop_reason ?? data.message_type ?? data)).toEqual([
+      'tool_return_message',
       'cancelled',
       'usage_statistics',
       '[DONE]',
