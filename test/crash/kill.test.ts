@@ -5,10 +5,13 @@ import { join } from 'node:path'
 import { expect, onTestFailed, onTestFinished, test } from 'vitest'
 import type { LettaMessage } from '../../src/wire/message.ts'
 import type { Run } from '../../src/wire/run.ts'
+import { canTrace, injectFault } from '../support/disk.ts'
 import { buildServer, launch, type ServerProcess, startProcess } from '../support/process.ts'
 import { type Answer, scriptedProvider } from '../support/scripted-provider.ts'
 import { tempFolder } from '../support/server.ts'
 import { checkTalk, storedFrames, type Talk, talk } from './history.ts'
+
+const noTrace = 'this machine has no strace, or does not let it trace'
 
 /** Every sixth as soon as the first request was accepted, the others while they stream. */
 const KILLS = 15
@@ -77,6 +80,34 @@ test('F7 a server that is killed while it recovers recovers the next time', asyn
   }
 })
 
+test('F7 a server that is killed while it puts its log into the file has lost nothing', async ({ skip }) => {
+  if (!canTrace) return skip(noTrace)
+  const { llm, settings, entry, folder } = await arrange()
+  const file = join(folder, 'test.db')
+  const server = await startProcess(settings, { entry })
+  const [first, second] = await Promise.all(['short one', 'short two'].map((input) => talkAlone(server, input)))
+  await Promise.all([first!, second!].flatMap(({ readers }) => readers.map(({ ended }) => ended)))
+  const held = llm.hold()
+  const going = await talkAlone(server, 'short three')
+  await llm.received(5)
+  held.push('I begin ')
+  for (const { until } of going.readers) await until((seen) => seen.some(({ text }) => text.includes('I begin ')))
+  // Nothing but a checkpoint writes to it; one comes as soon as nobody writes to the log.
+  await injectFault(server.child.pid!, 'pwrite64:signal=SIGKILL:when=5', file)
+  expect(await server.exited).toMatchObject({ signal: 'SIGKILL', stderr: '' })
+
+  const next = await startProcess(settings, { entry })
+  const fates = await Promise.all([first!, second!, going].map((one) => checkTalk(next.url, one)))
+  expect(fates.map(({ fate }) => fate)).toEqual(['undisturbed', 'undisturbed', 'went on'])
+  expect(await next.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
+  expectSound(folder)
+})
+
+/** Two members of a new group, one step each. */
+async function talkAlone({ api, url }: ServerProcess, input: string): Promise<Talk> {
+  return await talk(url, { groupId: await groupOf(api, 2, {}, 2), input, tokens: true, readers: 2 })
+}
+
 /** A database, a model that survives the server, and a random number generator whose seed is told when the test fails. */
 async function arrange() {
   const seed = Number(process.env['CRASH_SEED'] ?? Date.now() % 1_000_000)
@@ -93,7 +124,7 @@ async function arrange() {
     ROUNDTABLE_DEFAULT_MODEL: 'openai/gpt-4o-mini',
     ROUNDTABLE_DEMO_TOKEN_MS: '1',
   }
-  return { random, settings, folder, ...(await buildServer()) }
+  return { llm, random, settings, folder, ...(await buildServer()) }
 }
 
 /**
