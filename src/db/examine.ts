@@ -60,7 +60,7 @@ const looks: Look[] = [
   pages,
   references,
   version,
-  (db, situation) => (isOurs(db) ? ofOurs.flatMap((look) => look(db, situation)) : []),
+  (db, situation) => (isCurrent(db, situation) ? ofOurs.flatMap((look) => look(db, situation)) : []),
 ]
 
 /** What needs our tables, as this version knows them. */
@@ -80,7 +80,7 @@ function references(db: Database.Database): Finding[] {
 }
 
 function version(db: Database.Database, { migrations }: Situation): Finding[] {
-  const newest = readMigrationFiles({ migrationsFolder: migrations }).at(-1)!.folderMillis
+  const newest = newestVersion(migrations)
   const applied = appliedVersion(db)
   if (applied === undefined) return [trouble('It is no database of Roundtable')]
   if (applied === newest) return [fine(`The schema is this version's (${newest})`)]
@@ -88,19 +88,29 @@ function version(db: Database.Database, { migrations }: Situation): Finding[] {
   return [note(`The schema is older (${applied}): the server brings it to ${newest} when it starts, and keeps a copy`)]
 }
 
+const newestVersion = (migrations: string) => readMigrationFiles({ migrationsFolder: migrations }).at(-1)!.folderMillis
+
 function appliedVersion(db: Database.Database): number | undefined {
   const has = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'`).get()
   if (!has) return undefined
   return db.prepare<[], number>('SELECT max(created_at) FROM __drizzle_migrations').pluck().get()
 }
 
-const isOurs = (db: Database.Database) => appliedVersion(db) !== undefined
+const isCurrent = (db: Database.Database, { migrations }: Situation) => appliedVersion(db) === newestVersion(migrations)
 
+/** Whoever works on a run holds the lease that the run names. */
 function openRuns(db: Database.Database, { running }: Situation): Finding[] {
-  const ids = db.prepare<[], string>(`SELECT id FROM runs WHERE status = 'running'`).pluck().all()
-  if (ids.length === 0) return [fine('No run is open')]
-  if (running) return [note(`${ids.length} runs are at work`)]
-  return [note(`${ids.length} runs were cut off; they are taken up when the server starts: ${some(ids)}`)]
+  const open = db
+    .prepare<[], { id: string; held: 0 | 1 }>(
+      `SELECT id, coalesce(epoch IN (SELECT epoch FROM leases), 0) AS held FROM runs WHERE status = 'running'`,
+    )
+    .all()
+  if (open.length === 0) return [fine('No run is open')]
+  if (!running)
+    return [note(`${open.length} runs were cut off; they go on when the server starts: ${some(open.map(({ id }) => id))}`)]
+  const lost = open.flatMap(({ id, held }) => (held ? [] : [id]))
+  if (lost.length > 0) return [trouble(`${lost.length} runs are open, and nobody works on them: ${some(lost)}`)]
+  return [fine(`${open.length} runs are at work`)]
 }
 
 /** A lock of a run that has ended would keep its group busy for ever. */

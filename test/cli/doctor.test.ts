@@ -112,6 +112,23 @@ test('while a server works on the file it is only looked at', async () => {
   await server.close()
 })
 
+test('a run at work is fine while somebody holds its lease', async () => {
+  const { api, llm, file } = await onFile()
+  const { id } = await api.agent({ name: 'Ann' })
+  const held = llm.hold()
+  const answer = api.post(`/v1/agents/${id}/messages`, hello)
+  await llm.received(1)
+  expect((await doctor(file)).stdout).toContain('✓ 1 runs are at work')
+  const run = inFile(file, (db) => db.prepare<[], string>('UPDATE runs SET epoch = NULL RETURNING id').pluck().get()!)
+  expect((await doctor(file)).stdout).toContain(`✗ 1 runs are open, and nobody works on them: ${run}`)
+  const copy = join(tempFolder(), 'copy.db')
+  await typed(['backup', copy], { DATABASE_URL: `file:${file}` })
+  expect((await doctor(copy)).stdout).toContain(`· 1 runs were cut off; they go on when the server starts: ${run}`)
+  held.push('Well.')
+  held.finish()
+  await answer
+})
+
 test('each provider is asked, and one that answers with nothing is said', async () => {
   const llm = await scriptedProvider()
   onTestFinished(() => llm.close())

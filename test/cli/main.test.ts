@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import pkg from '../../package.json' with { type: 'json' }
 import { commands } from '../../src/cli/index.ts'
@@ -7,6 +8,8 @@ test('help names every command, and each says what it takes', async () => {
   const { code, stdout } = await typed(['--help'])
   expect(code).toBe(0)
   for (const name of Object.keys(commands)) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'))
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  for (const name of Object.keys(commands)) expect(readme, name).toMatch(new RegExp(`^\\|.*\`${name}[\` ]`, 'm'))
   expect((await typed(['backup', '-h'])).stdout).toMatch(/^roundtable backup <file>\n/)
   expect((await typed(['--version'])).stdout).toBe(`${pkg.version}\n`)
 })
