@@ -121,6 +121,8 @@ export class Lab {
       cwd: this.folder,
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+      // JSON knows no NaN.
+      serialization: 'advanced',
     })
     this.#children.add(child)
     return child

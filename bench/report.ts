@@ -42,6 +42,7 @@ function shown(values: number[]): string {
 }
 
 const short = (value: number): string => {
+  if (Number.isNaN(value)) return '–'
   const size = Math.abs(value)
   return value.toFixed(size >= 100 || Number.isInteger(value) ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 3)
 }

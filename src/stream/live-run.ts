@@ -82,7 +82,7 @@ export class LiveRun {
     this.#storing = this.#pending
     this.#pending = []
     this.#pack(this.#blockChars)
-    const frames = this.#taken.flatMap((block) => block.frames)
+    const frames = this.#taken.length === 1 ? this.#taken[0]!.frames : this.#taken.flatMap((block) => block.frames)
     return { run: this.number, first, count: frames.length, frames: packed(frames) }
   }
 

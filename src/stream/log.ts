@@ -116,7 +116,7 @@ export class RunLog {
         run.giveBack()
         throw error
       }
-      await this.#tidy()
+      await this.#tidy([run])
     })
   }
 
@@ -244,7 +244,7 @@ export class RunLog {
     for (const run of growing) this.#committed(run, logId)
     const count = batch.reduce((sum, taken) => sum + taken.count, 0)
     this.#options.onCommit(count, this.#flushedAt - begunAt, this.#flushedAt - since)
-    await this.#tidy()
+    await this.#tidy(growing)
   }
 
   /** What was taken of a run is in this row of the log: readers may see it. */
@@ -259,12 +259,13 @@ export class RunLog {
     this.#wake.ring(run.number)
   }
 
-  /** Moves what is long, or old, from the log's head to segments, and forgets the rows that nobody needs any more. */
-  async #tidy() {
+  /** Moves what is long, of these runs, or old, of any, from the log's head to segments; and trims the head. */
+  async #tidy(grown: LiveRun[]) {
     const { segmentChars, maxPinnedRows } = this.#options
-    const ripe: LiveRun[] = []
+    const ripe = grown.filter((run) => run.unsealedChars >= segmentChars)
     for (const run of this.#pinning) {
-      if (run.unsealedChars >= segmentChars || run.pinned < this.#lastLogId - maxPinnedRows) ripe.push(run)
+      if (run.pinned >= this.#lastLogId - maxPinnedRows) break
+      if (!ripe.includes(run)) ripe.push(run)
     }
     if (ripe.length === 0) return
     const segments = ripe.flatMap((run) => run.segments())

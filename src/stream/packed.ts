@@ -15,7 +15,7 @@ export const framed = ({ before, after }: Envelope, seq: number, body: string): 
   `id: ${seq}\ndata: ${before}${seq}${after}${body === '{}' ? '}' : `,${body.slice(1)}`}\n\n`
 
 /** @param frames bodies, and whole frames */
-export const packed = (frames: string[]): string => frames.map((one) => (isBody(one, 0) ? `${one}\n` : one)).join('')
+export const packed = (frames: string[]): string => frames.reduce((text, one) => text + (isBody(one, 0) ? `${one}\n` : one), '')
 
 /** Unpacks frames in the order in which they were packed; the first is a whole one. */
 export class Unpacker {
