@@ -70,6 +70,9 @@ export const agentQueries = (db: Db): Agents => {
     async findAgent(tenant, id) {
       return reads.toState(reads.findRow(tenant, id))
     },
+    async findAgentName(tenant, id) {
+      return reads.findRow(tenant, id).name
+    },
     async listAgents(tenant, query) {
       return pageOf(db, agents, tenant, asked(query), query, orders[query.order_by]).map((row) => reads.toState(row))
     },

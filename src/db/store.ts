@@ -101,6 +101,8 @@ export interface NewAgent {
 export interface Agents {
   createAgent(tenant: string, agent: NewAgent): Promise<AgentState>
   findAgent(tenant: string, id: string): Promise<AgentState>
+  /** Where no more is wanted, a seventh of the queries. */
+  findAgentName(tenant: string, id: string): Promise<string>
   listAgents(tenant: string, query: ListAgentsQuery): Promise<AgentState[]>
   /** Those that have it. */
   agentsOfBlock(tenant: string, blockId: string, page: PageQuery): Promise<AgentState[]>

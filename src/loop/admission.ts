@@ -21,10 +21,7 @@ export interface Asked {
 /** @throws {InvalidArgument} for a group that nobody is in */
 export async function askGroup(store: Store, tenant: string, group: Group, request: SendRequest): Promise<Asked> {
   if (group.agent_ids.length === 0) throw new InvalidArgument(`Empty group: ${group.id} has no agents; add some to agent_ids`)
-  const named = async (id: string) => {
-    const { name } = await store.findAgent(tenant, id)
-    return { id, name }
-  }
+  const named = async (id: string) => ({ id, name: await store.findAgentName(tenant, id) })
   const members = await Promise.all(group.agent_ids.map(named))
   const managerAgent = group.manager_agent_id === null ? null : await named(group.manager_agent_id)
   const { messages, ...rest } = request

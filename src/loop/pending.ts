@@ -29,7 +29,7 @@ export async function denyAll(store: Store, tenant: string, pending: PendingAppr
   const rows = await Promise.all(
     pending.map(async (one) => {
       const { runId, stepId, agentId, groupId } = one
-      const { name } = await store.findAgent(tenant, agentId)
+      const name = await store.findAgentName(tenant, agentId)
       const row = { id: '', runId, stepId, agentId, groupId, name, senderId: agentId, otid: null, isErr: false, heard: false }
       return denialRows(one, { ...row, date: Date.now() }, reason)
     }),

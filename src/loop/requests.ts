@@ -79,7 +79,7 @@ export class Requests {
     const request = bounded(limits, asked)
     return await this.#once(tenant, requestKey(agentId, request, key), async (once) => {
       if (!isAnswer(request)) return await this.#meet(sender, await askAgent(store, tenant, agentId, request), once)
-      await store.findAgent(tenant, agentId)
+      await store.findAgentName(tenant, agentId)
       return await this.#answer(sender, { agent: agentId }, request, once)
     })
   }

@@ -63,7 +63,7 @@ export class Runs {
    */
   async cancelOf(tenant: string, agentId: string, runIds?: string[]): Promise<Record<string, 'cancelled' | 'failed'>> {
     const { store } = this.#options
-    await store.findAgent(tenant, agentId)
+    await store.findAgentName(tenant, agentId)
     const cancellable = new Set(await this.holders(tenant, [agentId]))
     const wanted = runIds ?? [...cancellable]
     if (wanted.length === 0) throw new Conflict('CONFLICT: No active runs to cancel')
