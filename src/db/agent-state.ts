@@ -1,71 +1,50 @@
-import { and, asc, eq, sql } from 'drizzle-orm'
 import { NotFound } from '../errors.ts'
 import type { AgentState } from '../wire/agent.ts'
 import { isoDate, wireDate } from '../wire/message.ts'
 import { toBlock } from './block-rows.ts'
 import { groupReads } from './group-state.ts'
-import { agentBlocks, agents, agentTags, approvals, agentTools, blocks, messages, tools } from './schema.ts'
-import { inContextOrder } from './messages.ts'
+import { reader } from './reader.ts'
+import { agents, approvals, blocks, tools } from './schema.ts'
 import type { Db } from './db.ts'
 
 export type AgentRow = typeof agents.$inferSelect
 
 /** An agent as it goes over the wire: its row, with everything that hangs on it (design §5 row 23). */
 export const agentReads = (db: Db) => {
-  const { orm } = db
+  const { raw } = db
   const groups = groupReads(db)
-  const byId = orm
-    .select()
-    .from(agents)
-    .where(and(eq(agents.tenant, sql.placeholder('tenant')), eq(agents.id, sql.placeholder('id'))))
-    .prepare()
-  const blocksOf = orm
-    .select({ block: blocks })
-    .from(agentBlocks)
-    .innerJoin(blocks, eq(blocks.id, agentBlocks.blockId))
-    .where(eq(agentBlocks.agentId, sql.placeholder('id')))
-    .orderBy(asc(agentBlocks.seq))
-    .prepare()
-  const toolsOf = orm
-    .select({ id: tools.id, name: tools.name, definition: tools.definition })
-    .from(agentTools)
-    .innerJoin(tools, eq(tools.id, agentTools.toolId))
-    .where(eq(agentTools.agentId, sql.placeholder('id')))
-    .orderBy(asc(agentTools.seq))
-    .prepare()
-  const tagsOf = orm
-    .select({ tag: agentTags.tag })
-    .from(agentTags)
-    .where(eq(agentTags.agentId, sql.placeholder('id')))
-    .orderBy(asc(agentTags.tag))
-    .prepare()
-  const contextOf = orm
-    .select({ id: messages.id })
-    .from(messages)
-    // Written out, as a parameter would not let the partial index be used.
-    .where(and(eq(messages.agentId, sql.placeholder('id')), sql`in_context = 1`))
-    .orderBy(inContextOrder)
-    .prepare()
-
-  const waiting = orm
-    .select({ approval: approvals, date: messages.date, name: messages.name })
-    .from(approvals)
-    .innerJoin(messages, eq(messages.id, approvals.id))
-    .where(and(eq(approvals.agentId, sql.placeholder('id')), eq(approvals.status, 'pending')))
-    .orderBy(asc(approvals.seq))
-    .limit(1)
-    .prepare()
+  const byId = reader(db, agents, 'WHERE tenant = ? AND id = ?')
+  const named = raw.prepare<[string, string], string>('SELECT name FROM agents WHERE tenant = ? AND id = ?').pluck()
+  const blocksOf = reader(
+    db,
+    blocks,
+    'JOIN agent_blocks held ON held.block_id = blocks.id WHERE held.agent_id = ? ORDER BY held.seq',
+  )
+  const toolsOf = reader(
+    db,
+    tools,
+    'JOIN agent_tools held ON held.tool_id = tools.id WHERE held.agent_id = ? ORDER BY held.seq',
+  )
+  const tagsOf = raw.prepare<[string], string>('SELECT tag FROM agent_tags WHERE agent_id = ? ORDER BY tag').pluck()
+  const contextOf = raw
+    .prepare<[string], string>(
+      'SELECT id FROM messages WHERE agent_id = ? AND in_context = 1 ORDER BY coalesce(place, seq), seq',
+    )
+    .pluck()
+  const waiting = reader(db, approvals, `WHERE agent_id = ? AND status = 'pending' ORDER BY seq LIMIT 1`)
+  const asking = raw.prepare<[string], { date: number; name: string | null }>('SELECT date, name FROM messages WHERE id = ?')
 
   /** The calls that wait for an answer, as the message that asks (streaming.md §7.2). */
   function pendingApproval(agentId: string): AgentState['pending_approval'] {
-    const found = waiting.get({ id: agentId })
-    if (!found) return null
-    const { id, stepId, runId, calls } = found.approval
+    const found = waiting.get(agentId)
+    const asker = found && asking.get(found.id)
+    if (!asker) return null
+    const { id, stepId, runId, calls } = found
     const asked = calls.map((call) => ({ name: call.name, arguments: call.arguments, tool_call_id: call.id }))
     return {
       id,
-      date: wireDate(found.date),
-      name: found.name,
+      date: wireDate(asker.date),
+      name: asker.name,
       message_type: 'approval_request_message',
       otid: id,
       sender_id: agentId,
@@ -81,13 +60,19 @@ export const agentReads = (db: Db) => {
   return {
     /** @throws {NotFound} for another tenant's too */
     findRow(tenant: string, id: string): AgentRow {
-      const row = byId.get({ tenant, id })
+      const row = byId.get(tenant, id)
       if (!row) throw new NotFound('agent', id)
       return row
     },
+    /** @throws {NotFound} */
+    findName(tenant: string, id: string): string {
+      const name = named.get(tenant, id)
+      if (name === undefined) throw new NotFound('agent', id)
+      return name
+    },
     toState(row: AgentRow): AgentState {
       const { id } = row
-      const held = blocksOf.all({ id }).map(({ block }) => toBlock(block))
+      const held = blocksOf.all(id).map(toBlock)
       const group = groups.managedBy(id)
       return {
         ...row.settings,
@@ -95,9 +80,9 @@ export const agentReads = (db: Db) => {
         name: row.name,
         blocks: held,
         memory: { agent_type: row.settings.agent_type, git_enabled: false, blocks: held, file_blocks: [], prompt_template: '' },
-        tools: toolsOf.all({ id }).map(({ definition, ...tool }) => ({ ...definition, ...tool })),
-        tags: tagsOf.all({ id }).map(({ tag }) => tag),
-        message_ids: contextOf.all({ id }).map((message) => message.id),
+        tools: toolsOf.all(id).map((tool) => ({ ...tool.definition, id: tool.id, name: tool.name })),
+        tags: tagsOf.all(id),
+        message_ids: contextOf.all(id),
         managed_group: group,
         multi_agent_group: group,
         hidden: row.hidden,

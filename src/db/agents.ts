@@ -71,7 +71,7 @@ export const agentQueries = (db: Db): Agents => {
       return reads.toState(reads.findRow(tenant, id))
     },
     async findAgentName(tenant, id) {
-      return reads.findRow(tenant, id).name
+      return reads.findName(tenant, id)
     },
     async listAgents(tenant, query) {
       return pageOf(db, agents, tenant, asked(query), query, orders[query.order_by]).map((row) => reads.toState(row))

@@ -1,9 +1,10 @@
-import { and, asc, desc, eq, inArray, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray } from 'drizzle-orm'
 import { Conflict } from '../errors.ts'
 import { messageInserter } from './messages.ts'
+import { reader } from './reader.ts'
 import { approvals, runs } from './schema.ts'
 import type { Db } from './db.ts'
-import type { PendingApproval, Runs } from './store.ts'
+import type { Runs } from './store.ts'
 
 type Verbs = Pick<Runs, 'pendingApprovals' | 'answeredBy' | 'cancelApprovals'> & {
   /** Marks the approvals as answered by a run, in the transaction of the caller. @throws {Conflict} when somebody else was first */
@@ -14,7 +15,7 @@ type Verbs = Pick<Runs, 'pendingApprovals' | 'answeredBy' | 'cancelApprovals'> &
 
 /** Steps that wait for an answer from outside (streaming.md §7). */
 export const approvalQueries = (db: Db): Verbs => {
-  const { orm, write } = db
+  const { orm, raw, write } = db
   const insertMessages = messageInserter(db)
   const settle = (tenant: string, ids: string[], to: { status: 'answered' | 'cancelled'; answeredBy?: string }) => {
     const { changes } = orm
@@ -33,23 +34,20 @@ export const approvalQueries = (db: Db): Verbs => {
           ? eq(approvals.agentId, of.agent)
           : eq(approvals.runId, of.run),
     )
-  const giveUp = orm
-    .update(approvals)
-    .set({ status: 'cancelled' })
-    .where(and(eq(approvals.runId, sql.placeholder('run')), eq(approvals.status, 'pending')))
-    .prepare()
+  const pending = (column: string) =>
+    reader(db, approvals, `WHERE tenant = ? AND ${column} = ? AND status = 'pending' ORDER BY seq`)
+  const ofGroup = pending('group_id')
+  const ofAgent = pending('agent_id')
+  const ofRun = pending('run_id')
+  const giveUp = raw.prepare<[string]>(`UPDATE approvals SET status = 'cancelled' WHERE run_id = ? AND status = 'pending'`)
   return {
-    giveUpWaiting: (run) => void giveUp.run({ run }),
+    giveUpWaiting: (run) => void giveUp.run(run),
     answer(tenant, ids, runId) {
       if (ids.length > 0) settle(tenant, ids, { status: 'answered', answeredBy: runId })
     },
     async pendingApprovals(tenant, of) {
-      return orm
-        .select()
-        .from(approvals)
-        .where(and(scoped(tenant, of), eq(approvals.status, 'pending')))
-        .orderBy(asc(approvals.seq))
-        .all() satisfies PendingApproval[]
+      if ('group' in of) return ofGroup.all(tenant, of.group)
+      return 'agent' in of ? ofAgent.all(tenant, of.agent) : ofRun.all(tenant, of.run)
     },
     async answeredBy(tenant, of, callIds) {
       const rows = orm

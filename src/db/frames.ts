@@ -7,7 +7,7 @@ import type { Frames, LogRow, NewFrames, Segment } from './store.ts'
 /** The log's statements are raw: they run at every group commit. */
 export const frameQueries = ({ orm, raw, write }: Db): Frames => {
   const insertLog = raw.prepare<[string, string]>('INSERT INTO log (runs, frames) VALUES (?, ?)')
-  const insertSegment = inserter({ orm }, segments)
+  const insertSegment = inserter({ raw }, segments)
   // The newest row stays: SQLite would give its id again, and ids must rise.
   const trim = raw.prepare<[number]>('DELETE FROM log WHERE id < ? AND id < (SELECT max(id) FROM log)')
   const segmentAfter = raw.prepare<[number, number], StoredSegment>(

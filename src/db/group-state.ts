@@ -1,32 +1,22 @@
-import { asc, eq, sql } from 'drizzle-orm'
+import { NotFound } from '../errors.ts'
 import type { Group } from '../wire/group.ts'
-import { groupBlocks, groupMembers, groups } from './schema.ts'
+import { reader } from './reader.ts'
+import { groups } from './schema.ts'
 import type { Db } from './db.ts'
 
 export type GroupRow = typeof groups.$inferSelect
 
 /** A group as it goes over the wire: its row, who is in it, what they share. */
-export const groupReads = ({ orm }: Pick<Db, 'orm'>) => {
-  const members = orm
-    .select({ agentId: groupMembers.agentId })
-    .from(groupMembers)
-    .where(eq(groupMembers.groupId, sql.placeholder('groupId')))
-    .orderBy(asc(groupMembers.position))
-    .prepare()
-  const shared = orm
-    .select({ blockId: groupBlocks.blockId })
-    .from(groupBlocks)
-    .where(eq(groupBlocks.groupId, sql.placeholder('groupId')))
-    .orderBy(asc(groupBlocks.seq))
-    .prepare()
-  const managed = orm
-    .select()
-    .from(groups)
-    .where(eq(groups.managerAgentId, sql.placeholder('agentId')))
-    .prepare()
+export const groupReads = ({ raw }: Pick<Db, 'raw'>) => {
+  const members = raw
+    .prepare<[string], string>('SELECT agent_id FROM group_members WHERE group_id = ? ORDER BY position')
+    .pluck()
+  const shared = raw.prepare<[string], string>('SELECT block_id FROM group_blocks WHERE group_id = ? ORDER BY seq').pluck()
+  const byId = reader({ raw }, groups, 'WHERE tenant = ? AND id = ?')
+  const managed = reader({ raw }, groups, 'WHERE manager_agent_id = ?')
 
-  const membersOf = (groupId: string) => members.all({ groupId }).map((row) => row.agentId)
-  const sharedBy = (groupId: string) => shared.all({ groupId }).map((row) => row.blockId)
+  const membersOf = (groupId: string) => members.all(groupId)
+  const sharedBy = (groupId: string) => shared.all(groupId)
   const toGroup = (row: GroupRow): Group => ({
     id: row.id,
     manager_type: row.managerType,
@@ -48,12 +38,18 @@ export const groupReads = ({ orm }: Pick<Db, 'orm'>) => {
     hidden: row.hidden,
   })
   return {
+    /** @throws {NotFound} for another tenant's too */
+    findRow(tenant: string, id: string): GroupRow {
+      const row = byId.get(tenant, id)
+      if (!row) throw new NotFound('group', id)
+      return row
+    },
     /** In speaking order; an agent may stand in it more than once. */
     membersOf,
     sharedBy,
     toGroup,
     managedBy(agentId: string): Group | null {
-      const row = managed.get({ agentId })
+      const row = managed.get(agentId)
       return row ? toGroup(row) : null
     },
   }

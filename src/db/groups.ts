@@ -15,21 +15,10 @@ import type { Groups } from './store.ts'
 
 export const groupQueries = (db: Db): Groups => {
   const { orm } = db
-  const { membersOf, sharedBy, toGroup } = groupReads(db)
+  const { findRow, membersOf, sharedBy, toGroup } = groupReads(db)
   const reshare = groupSharing(db)
   const links = blockLinks(db)
   const refuseBusy = busyCheck(db)
-  const byId = orm
-    .select()
-    .from(groups)
-    .where(and(eq(groups.tenant, sql.placeholder('tenant')), eq(groups.id, sql.placeholder('id'))))
-    .prepare()
-
-  const findRow = (tenant: string, id: string): GroupRow => {
-    const row = byId.get({ tenant, id })
-    if (!row) throw new NotFound('group', id)
-    return row
-  }
   const sharingOf = (row: GroupRow): Sharing => ({
     agents: [...new Set([...membersOf(row.id), ...(row.managerAgentId === null ? [] : [row.managerAgentId])])],
     blocks: sharedBy(row.id),

@@ -11,7 +11,7 @@ import type { Keys } from './store.ts'
 type Row = typeof keys.$inferSelect
 
 export const keyQueries = (db: Db): Keys => {
-  const { orm, write } = db
+  const { orm, raw, write } = db
   const valid = and(isNull(keys.revokedAt), or(isNull(keys.expiresAt), gt(keys.expiresAt, sql.placeholder('now'))))
   const row = {
     id: keys.id,
@@ -33,7 +33,7 @@ export const keyQueries = (db: Db): Keys => {
     .from(keys)
     .where(and(eq(keys.id, sql.placeholder('id')), valid))
     .prepare()
-  const any = orm.select({ seq: keys.seq }).from(keys).limit(1).prepare()
+  const any = raw.prepare<[], 1>('SELECT 1 FROM keys LIMIT 1').pluck()
   const spent = orm
     .select({ tokens: spending.tokens })
     .from(spending)

@@ -7,8 +7,6 @@ import { messages } from './schema.ts'
 import type { Db } from './db.ts'
 import type { MessageRow, Messages, MessageScope, Part } from './store.ts'
 
-export const inContextOrder = sql`coalesce(place, seq), seq`
-
 export const messageQueries = (db: Db): Messages => {
   const { orm, raw, write } = db
   const refuseBusy = busyCheck(db)
@@ -124,7 +122,7 @@ function whereOf(of: MessageScope) {
 }
 
 /** In the transaction of the caller. What is not in its agent's context, as half an answer that failed, is only listed. */
-export const messageInserter = (db: Pick<Db, 'orm'>) => {
+export const messageInserter = (db: Pick<Db, 'raw'>) => {
   const insert = inserter(db, messages)
   return (tenant: string, rows: MessageRow[], inContext = true): void => {
     for (const row of rows) insert({ ...row, tenant, inContext: inContext && !row.isErr })

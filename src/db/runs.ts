@@ -9,8 +9,9 @@ import { inserter } from './inserter.ts'
 import { messageInserter } from './messages.ts'
 import { charger } from './spending.ts'
 import { pageOf } from './page.ts'
+import { reader } from './reader.ts'
 import { showRun } from './run-state.ts'
-import { agents, approvals, busy, groups, messages, requestKeys, runs, segments, steps } from './schema.ts'
+import { approvals, busy, groups, messages, requestKeys, runs, segments, steps } from './schema.ts'
 import type { Db } from './db.ts'
 import type { RequestKey, RunEnd, Runs } from './store.ts'
 
@@ -29,13 +30,9 @@ export const runQueries = (db: Db): Runs => {
   const insertStep = inserter(db, steps)
   const insertSegment = inserter(db, segments)
   const insertLog = raw.prepare<[string, string]>('INSERT INTO log (runs, frames) VALUES (?, ?)')
-  const byId = orm
-    .select()
-    .from(runs)
-    .where(and(eq(runs.tenant, sql.placeholder('tenant')), eq(runs.id, sql.placeholder('id'))))
-    .prepare()
+  const byId = reader(db, runs, 'WHERE tenant = ? AND id = ?')
   const find = (tenant: string, id: string) => {
-    const run = byId.get({ tenant, id })
+    const run = byId.get(tenant, id)
     if (!run) throw new NotFound('run', id)
     return run
   }
@@ -44,12 +41,7 @@ export const runQueries = (db: Db): Runs => {
     .from(steps)
     .where(and(eq(steps.runId, sql.placeholder('run')), eq(steps.kind, 'call')))
     .prepare()
-  const stepsOf = orm
-    .select()
-    .from(steps)
-    .where(sql`${steps.runId} in (select value from json_each(${sql.placeholder('runs')}))`)
-    .orderBy(asc(steps.seq))
-    .prepare()
+  const stepsOf = reader(db, steps, 'WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY seq')
   const byKey = orm
     .select({ runId: requestKeys.runId, hash: requestKeys.hash })
     .from(requestKeys)
@@ -82,40 +74,18 @@ export const runQueries = (db: Db): Runs => {
   const lastBegun = raw.prepare<[], number>('SELECT coalesce(max(begun), 0) FROM runs').pluck()
   /** The number of the run that begins next; in the transaction of the caller. */
   const nextBegun = () => lastBegun.get()! + 1
-  const given = (name: keyof RunEnd) => sql`${sql.param(sql.placeholder(name), runs[name])}`
-  const finish = orm
-    .update(runs)
-    .set({
-      status: given('status'),
-      stopReason: given('stopReason'),
-      endedBy: given('endedBy'),
-      error: given('error'),
-      completedAt: given('completedAt'),
-      firstFrameMs: given('firstFrameMs'),
-      durationMs: given('durationMs'),
-      epoch: null,
-      begun: sql`coalesce(begun, (SELECT coalesce(max(begun), 0) + 1 FROM runs))`,
-    })
-    .where(and(eq(runs.id, sql.placeholder('id')), inArray(runs.status, open)))
-    .returning({ tenant: runs.tenant, agentId: runs.agentId, payer: runs.payer })
-    .prepare()
-  const release = orm
-    .delete(busy)
-    .where(eq(busy.runId, sql.placeholder('id')))
-    .prepare()
+  const finish = raw.prepare<[object], { tenant: string; agentId: string; payer: string | null }>(
+    `UPDATE runs SET status = @status, stop_reason = @stopReason, ended_by = @endedBy, error = @error, completed_at = @completedAt,
+     first_frame_ms = @firstFrameMs, duration_ms = @durationMs, epoch = NULL,
+     begun = coalesce(begun, (SELECT coalesce(max(begun), 0) + 1 FROM runs))
+     WHERE id = @id AND status IN ('created', 'running') RETURNING tenant, agent_id AS agentId, payer`,
+  )
+  const release = raw.prepare<[string]>('DELETE FROM busy WHERE run_id = ?')
   const countOpen = raw.prepare<[string], { total: number; own: number }>(
     `SELECT count(*) AS total, coalesce(sum(tenant = ?), 0) AS own FROM runs WHERE status IN ('created', 'running')`,
   )
-  const forgetCrashes = orm
-    .update(runs)
-    .set({ crashes: 0 })
-    .where(and(eq(runs.id, sql.placeholder('id')), gt(runs.crashes, 0)))
-    .prepare()
-  const patchSettings = orm
-    .update(agents)
-    .set({ settings: sql`json_patch(${agents.settings}, ${sql.placeholder('patch')})` })
-    .where(eq(agents.id, sql.placeholder('id')))
-    .prepare()
+  const forgetCrashes = raw.prepare<[string]>('UPDATE runs SET crashes = 0 WHERE id = ? AND crashes > 0')
+  const patchSettings = raw.prepare<[string, string]>('UPDATE agents SET settings = json_patch(settings, ?) WHERE id = ?')
   /** What an agent shows of its last run; in the transaction of the caller. */
   const rememberRun = (agentId: string, { completedAt, durationMs, stopReason }: RunEnd) => {
     const patch = {
@@ -123,7 +93,7 @@ export const runQueries = (db: Db): Runs => {
       last_run_duration_ms: Math.round(durationMs),
       last_stop_reason: stopReason,
     }
-    patchSettings.run({ id: agentId, patch: JSON.stringify(patch) })
+    patchSettings.run(JSON.stringify(patch), agentId)
   }
   return {
     ...approvalReads,
@@ -198,12 +168,12 @@ export const runQueries = (db: Db): Runs => {
       })
     },
     async journalOf(runIds) {
-      return stepsOf.all({ runs: JSON.stringify(runIds) })
+      return stepsOf.all(JSON.stringify(runIds))
     },
     async commitStep(step, rows, frames, pending) {
       return write(() => {
         insertStep(step)
-        forgetCrashes.run({ id: step.runId })
+        forgetCrashes.run(step.runId)
         insertMessages(step.tenant, rows)
         if (pending)
           orm
@@ -215,12 +185,12 @@ export const runQueries = (db: Db): Runs => {
     },
     async endRun(runId, end, last, { after, closing = [], unsaid = [] } = {}) {
       return write(() => {
-        const ended = finish.get({ ...end, id: runId })
+        const ended = finish.get({ ...end, error: end.error && JSON.stringify(end.error), id: runId })
         if (!ended) return false
         rememberRun(ended.agentId, end)
         if (ended.payer !== null) charge(ended.payer, runId, end.completedAt)
         insertSegment(last)
-        release.run({ id: runId })
+        release.run(runId)
         if (end.stopReason !== 'requires_approval') giveUpWaiting(runId)
         insertMessages(ended.tenant, closing)
         insertMessages(ended.tenant, unsaid, false)
