@@ -18,20 +18,20 @@ export const agentReads = (db: Db) => {
   const blocksOf = reader(
     db,
     blocks,
-    'JOIN agent_blocks held ON held.block_id = blocks.id WHERE held.agent_id = ? ORDER BY held.seq',
+    'JOIN agent_blocks held ON held.block_id = blocks.id WHERE held.agent_id = +? ORDER BY held.seq',
   )
   const toolsOf = reader(
     db,
     tools,
-    'JOIN agent_tools held ON held.tool_id = tools.id WHERE held.agent_id = ? ORDER BY held.seq',
+    'JOIN agent_tools held ON held.tool_id = tools.id WHERE held.agent_id = +? ORDER BY held.seq',
   )
-  const tagsOf = raw.prepare<[string], string>('SELECT tag FROM agent_tags WHERE agent_id = ? ORDER BY tag').pluck()
+  const tagsOf = raw.prepare<[string], string>('SELECT tag FROM agent_tags WHERE agent_id = +? ORDER BY tag').pluck()
   const contextOf = raw
     .prepare<[string], string>(
-      'SELECT id FROM messages WHERE agent_id = ? AND in_context = 1 ORDER BY coalesce(place, seq), seq',
+      'SELECT id FROM messages WHERE agent_id = +? AND in_context = 1 ORDER BY coalesce(place, seq), seq',
     )
     .pluck()
-  const waiting = reader(db, approvals, `WHERE agent_id = ? AND status = 'pending' ORDER BY seq LIMIT 1`)
+  const waiting = reader(db, approvals, `WHERE agent_id = +? AND status = 'pending' ORDER BY seq LIMIT 1`)
   const asking = raw.prepare<[string], { date: number; name: string | null }>('SELECT date, name FROM messages WHERE id = ?')
 
   /** The calls that wait for an answer, as the message that asks (streaming.md §7.2). */

@@ -35,7 +35,7 @@ export const approvalQueries = (db: Db): Verbs => {
           : eq(approvals.runId, of.run),
     )
   const pending = (column: string) =>
-    reader(db, approvals, `WHERE tenant = ? AND ${column} = ? AND status = 'pending' ORDER BY seq`)
+    reader(db, approvals, `WHERE tenant = +? AND ${column} = +? AND status = 'pending' ORDER BY seq`)
   const ofGroup = pending('group_id')
   const ofAgent = pending('agent_id')
   const ofRun = pending('run_id')

@@ -11,10 +11,10 @@ export const frameQueries = ({ orm, raw, write }: Db): Frames => {
   // The newest row stays: SQLite would give its id again, and ids must rise.
   const trim = raw.prepare<[number]>('DELETE FROM log WHERE id < ? AND id < (SELECT max(id) FROM log)')
   const segmentAfter = raw.prepare<[number, number], StoredSegment>(
-    'SELECT run, first, last, final, frames FROM segments WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1',
+    'SELECT run, first, last, final, frames FROM segments WHERE run = +? AND first <= ? ORDER BY first DESC LIMIT 1',
   )
   const lastSegment = raw.prepare<[number], { last: number; final: 0 | 1 }>(
-    'SELECT last, final FROM segments WHERE run = ? ORDER BY first DESC LIMIT 1',
+    'SELECT last, final FROM segments WHERE run = +? ORDER BY first DESC LIMIT 1',
   )
   const nextSealed = raw.prepare<[number], { run: number; created: number; ended: number | null }>(
     `SELECT runs.seq AS run, created_at AS created, completed_at AS ended FROM runs

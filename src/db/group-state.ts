@@ -9,9 +9,9 @@ export type GroupRow = typeof groups.$inferSelect
 /** A group as it goes over the wire: its row, who is in it, what they share. */
 export const groupReads = ({ raw }: Pick<Db, 'raw'>) => {
   const members = raw
-    .prepare<[string], string>('SELECT agent_id FROM group_members WHERE group_id = ? ORDER BY position')
+    .prepare<[string], string>('SELECT agent_id FROM group_members WHERE group_id = +? ORDER BY position')
     .pluck()
-  const shared = raw.prepare<[string], string>('SELECT block_id FROM group_blocks WHERE group_id = ? ORDER BY seq').pluck()
+  const shared = raw.prepare<[string], string>('SELECT block_id FROM group_blocks WHERE group_id = +? ORDER BY seq').pluck()
   const byId = reader({ raw }, groups, 'WHERE tenant = ? AND id = ?')
   const managed = reader({ raw }, groups, 'WHERE manager_agent_id = ?')
 

@@ -14,7 +14,7 @@ export const messageQueries = (db: Db): Messages => {
   const context = raw.prepare<[string], StoredRow>(
     `SELECT id, agent_id AS agentId, group_id AS groupId, run_id AS runId, step_id AS stepId, role, parts, name,
      sender_id AS senderId, otid, is_err AS isErr, date, heard
-     FROM messages WHERE agent_id = ? AND in_context = 1 ORDER BY coalesce(place, seq), seq`,
+     FROM messages WHERE agent_id = +? AND in_context = 1 ORDER BY coalesce(place, seq), seq`,
   )
   return {
     async listMessages(tenant, of, page) {

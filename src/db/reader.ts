@@ -4,8 +4,11 @@ import type { Db } from './db.ts'
 
 /**
  * Whole rows of one table, by a statement that is compiled once: for what every run asks for. Drizzle takes several times as long
- * to make a row as SQLite does to find it. Values that decide whether a partial index is of use are written out: SQLite compiles a
- * statement anew each time that such a parameter is given.
+ * to make a row as SQLite does to find it.
+ *
+ * Two things make SQLite compile a statement anew each time that it is run, which takes longer than to run it. One is a parameter
+ * that a partial index may depend on: such a value is written out. The other is `column = ?` in a query with an ORDER BY, but not
+ * `column = +?`, which is the same to it in every other way.
  *
  * @param rest what stands behind `SELECT … FROM <table>`, with `?` for what is given
  */
