@@ -1,10 +1,12 @@
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
+import { createMiddleware } from 'hono/factory'
 import { HTTPException } from 'hono/http-exception'
 import { door } from './auth/door.ts'
 import { securityHeaders } from './auth/headers.ts'
 import { Origins } from './auth/origins.ts'
+import { isUnsafe } from './auth/scopes.ts'
 import { asRefusal, BodyCut, TooLarge, WrongContentType } from './errors.ts'
 import { logger } from './logger.ts'
 import { agentMessageRoutes } from './routes/agent-messages.ts'
@@ -54,7 +56,7 @@ export function createApp(services: Services) {
     return c.json(shaped(c, 404, { detail: 'Not Found' }), 404)
   })
   app.use(securityHeaders)
-  app.use(cors({ origin: (origin) => origins.allow(origin), exposeHeaders: ['x-letta-run-id', 'retry-after'] }))
+  app.use(forPages(origins))
   // What is above the door is open to everybody.
   for (const root of ['/v1', '/latest']) app.route(root, healthRoutes(services))
   app.route('/', pageRoutes(services))
@@ -64,29 +66,7 @@ export function createApp(services: Services) {
   )
   if (config.metricsOpen) app.route('/metrics', metricsRoutes(services))
   app.use(door({ ...services, origins }))
-  const limit = config.bodyLimitBytes
-  app.use(
-    bodyLimit({
-      maxSize: limit,
-      onError: (c) => {
-        // What is left of the body is not read, so the connection cannot serve another request.
-        c.header('connection', 'close')
-        throw new TooLarge(limit)
-      },
-    }),
-  )
-  app.use(async (c, next) => {
-    const {
-      'content-type': type,
-      'content-encoding': packed,
-      'content-length': length,
-      'transfer-encoding': encoding,
-    } = c.req.header()
-    const hasBody = encoding !== undefined || (length !== undefined && length !== '0')
-    if (hasBody && packed !== undefined && packed !== 'identity') throw new WrongContentType(`content-encoding: ${packed}`)
-    if (hasBody && !/^application\/([\w.-]+\+)?json\b/i.test(type ?? '')) throw new WrongContentType(type)
-    await next()
-  })
+  app.use(bodies(config.bodyLimitBytes))
   const v1 = new Hono<Caller>({ strict: false })
     .route('/', ticketRoutes(services))
     .route('/agents', agentRoutes(services))
@@ -110,6 +90,39 @@ export function createApp(services: Services) {
     .route('/v1', v1)
     .route('/latest', v1)
     .route('/openai/v1', openAiRoutes(services))
+}
+
+/** What a page of another origin may do. Others get no more than what a cache in between needs to know. */
+function forPages(origins: Origins) {
+  const exposeHeaders = ['x-letta-run-id', 'retry-after']
+  const ofPage = cors({ origin: (origin) => origins.allow(origin), exposeHeaders })
+  return createMiddleware<Caller>((c, next) => {
+    if (c.req.header('origin') !== undefined || c.req.method === 'OPTIONS') return ofPage(c, next)
+    c.env.outgoing.setHeader('vary', 'Origin')
+    return next()
+  })
+}
+
+/** Takes bodies of JSON alone, and none that is longer than `limit` bytes. */
+function bodies(limit: number) {
+  const onError = (c: Context) => {
+    // What is left of the body is not read, so the connection cannot serve another request.
+    c.header('connection', 'close')
+    throw new TooLarge(limit)
+  }
+  const counted = bodyLimit({ maxSize: limit, onError })
+  return createMiddleware<Caller>((c, next) => {
+    const { headers } = c.env.incoming
+    const { 'content-length': length, 'transfer-encoding': encoding } = headers
+    const hasBody = encoding !== undefined || (length !== undefined && length !== '0')
+    if (!hasBody) return next()
+    if (Number(length) > limit && isUnsafe(c.req.method)) return onError(c)
+    const { 'content-type': type, 'content-encoding': packed } = headers
+    if (packed !== undefined && packed !== 'identity') throw new WrongContentType(`content-encoding: ${packed}`)
+    if (!/^application\/([\w.-]+\+)?json\b/i.test(type ?? '')) throw new WrongContentType(type)
+    // To see whether there is a body, Hono makes a web stream of it: just for one whose length nobody has said.
+    return encoding === undefined ? next() : counted(c, next)
+  })
 }
 
 /** An error's body in the format of who asks. */
