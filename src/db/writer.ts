@@ -1,9 +1,11 @@
 import Database from 'better-sqlite3'
 import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StorageTrouble } from '../errors.ts'
 import { logger } from '../logger.ts'
 import { LeaseLost } from './lease.ts'
+import { reasonOf } from './opening.ts'
 
 export interface WriterOptions {
   /** What a writer waits for a lock that another process holds. */
@@ -17,6 +19,8 @@ const BUSY_RETRY_MS = 20
 /** The write-ahead log is looked at after so many transactions, and put into the file when it has so many pages. */
 const LOOK_EVERY = 64
 const CHECKPOINT_PAGES = 1000
+/** With so many it is put there at once, though the disk has not got them yet. */
+const URGENT_PAGES = 1750
 /** It may stay that large on the disk; what a long reader made it grow beyond is given back. */
 const WAL_LIMIT_BYTES = 16 * 1024 * 1024
 
@@ -39,6 +43,7 @@ export class Writer {
   #reported = false
   #writes = 0
   #seenWrites = 0
+  #syncing = false
 
   /** @param check throws {LeaseLost} when another process has taken over */
   constructor(raw: Database.Database, path: string, check: () => void, options: WriterOptions = {}) {
@@ -126,7 +131,7 @@ export class Writer {
       this.#check()
       const { log, checkpointed } = this.#walPages.get()!
       if (this.walBytes > WAL_LIMIT_BYTES) this.#raw.pragma('wal_checkpoint(TRUNCATE)')
-      else if (log > checkpointed) this.#checkpoint.get()
+      else if (log > checkpointed) void this.#syncAndCheckpoint()
     } catch (error) {
       this.judge(error)
     }
@@ -136,15 +141,37 @@ export class Writer {
     if (this.failed.aborted) throw new StorageTrouble('failed', this.failed.reason)
     if (this.#trouble && performance.now() < this.#probeAt) throw this.#trouble
     // Before and not after: when it fails, nothing has been promised.
-    if (++this.#writes % LOOK_EVERY === 0) this.#putLogIntoFile()
+    if (++this.#writes % LOOK_EVERY === 0) this.#lookAtLog()
     const result = this.#transaction(work)
     if (this.#trouble) this.#recover()
     return result
   }
 
+  #lookAtLog() {
+    const { log } = this.#walPages.get()!
+    if (log >= URGENT_PAGES) this.#putLogIntoFile()
+    else if (log >= CHECKPOINT_PAGES) void this.#syncAndCheckpoint()
+  }
+
+  /** Most of what a checkpoint takes is to wait until the disk has the log: another thread does that, and SQLite finds it done. */
+  async #syncAndCheckpoint(): Promise<void> {
+    if (this.#syncing) return
+    this.#syncing = true
+    const failure = await sync(`${this.#path}-wal`)
+    this.#syncing = false
+    if (this.failed.aborted || !this.#raw.open) return
+    try {
+      this.#putLogIntoFile()
+    } catch (error) {
+      this.judge(error)
+    }
+    // The system says it to all who have the file open, so SQLite has heard of it by now; should it not, this is enough.
+    if (failure !== undefined) this.#fail(`The database ${this.#path} has failed (${reasonOf(failure)})`, failure)
+  }
+
   #putLogIntoFile() {
     try {
-      if (this.#walPages.get()!.log >= CHECKPOINT_PAGES) this.#checkpoint.get()
+      this.#checkpoint.get()
     } catch (error) {
       // A full disk leaves it where it is; whether it takes more is the next write's to find out.
       if (!(error instanceof Database.SqliteError) || kindOf(error.code, this.#path) === 'failed') throw error
@@ -189,6 +216,19 @@ function diskIsBroken(path: string): boolean {
     return false
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EIO'
+  }
+}
+
+/** @returns what the disk answered, if it failed; where no file can be opened any more nothing is done */
+async function sync(path: string): Promise<unknown> {
+  const file = await open(path).catch(() => undefined)
+  try {
+    await file?.sync()
+    return undefined
+  } catch (error) {
+    return error
+  } finally {
+    await file?.close()
   }
 }
 
