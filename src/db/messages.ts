@@ -4,6 +4,7 @@ import { pageOf } from './page.ts'
 import { busyCheck } from './busy.ts'
 import { inserter } from './inserter.ts'
 import { messages } from './schema.ts'
+import { searchIndex } from './search-index.ts'
 import type { Db } from './db.ts'
 import type { MessageRow, Messages, MessageScope, Part } from './store.ts'
 
@@ -124,7 +125,8 @@ function whereOf(of: MessageScope) {
 /** In the transaction of the caller. What is not in its agent's context, as half an answer that failed, is only listed. */
 export const messageInserter = (db: Pick<Db, 'raw'>) => {
   const insert = inserter(db, messages)
+  const index = searchIndex(db)
   return (tenant: string, rows: MessageRow[], inContext = true): void => {
-    for (const row of rows) insert({ ...row, tenant, inContext: inContext && !row.isErr })
+    for (const row of rows) index.stored(insert({ ...row, tenant, inContext: inContext && !row.isErr }))
   }
 }

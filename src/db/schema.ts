@@ -461,6 +461,9 @@ export const segments = table(
   (t) => [primaryKey({ columns: [t.run, t.first] })],
 )
 
+/** Up to which row the words of a table are in its search index; those of the rows behind it follow, many at once. */
+export const searchMarks = table('search_marks', { words: text('words').primaryKey(), seq: integer('seq').notNull() })
+
 /** What agents put away, to find it again by a search. */
 export const passages = table(
   'passages',

@@ -1,4 +1,5 @@
 import type { Db } from './db.ts'
+import { searchIndex } from './search-index.ts'
 import type { FoundMessage, Searches } from './store.ts'
 import { textSearch } from './words.ts'
 
@@ -13,9 +14,11 @@ export const searchQueries = (db: Db): Searches => {
       AND (@roles IS NULL OR t.role IN (SELECT value FROM json_each(@roles)))
       AND NOT (t.in_context = 1 AND coalesce(t.run_id, '') IN (SELECT run_id FROM busy WHERE target = @agent))`,
   })
+  const index = searchIndex(db)
   const bySeq = db.raw.prepare<[number], Shown>('SELECT id, role, name, text, date FROM message_texts WHERE seq = ?')
   return {
     async searchMessages(tenant, agent, { text, roles, from, to, limit }) {
+      if (index.behind()) await db.write(index.catchUp)
       const wanted = roles ? JSON.stringify(roles) : null
       const found = search(text, { tenant, agent, limit, roles: wanted, ...spanOf({ from, to }) })
       return found.flatMap(({ seq, relevance }) => {

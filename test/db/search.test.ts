@@ -1,8 +1,11 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { openSqlite } from '../../src/db/sqlite.ts'
 import type { Store } from '../../src/db/store.ts'
 import { newId } from '../../src/wire/id.ts'
 import { text } from '../support/history.ts'
+import { tempFolder } from '../support/server.ts'
 import { callOf, say } from '../tools/build.ts'
 import { emptyStore, tenantIn } from './build.ts'
 
@@ -129,6 +132,35 @@ test('a search sees one agent of one tenant', async () => {
     expect(await store.searchPassages(who, whose, 'secret', all)).toHaveLength(count)
     expect(await store.countPassages(who, whose)).toBe(count)
   }
+})
+
+test('however many are said before anybody searches, each is found, once', async () => {
+  const { store, tenant, agent } = await emptyStore()
+  const { id } = await agent()
+  const find = finderOf(store, tenant, id)
+  const said: string[] = []
+  for (let n = 0; n < 150; n++) {
+    said.push(`pear ${n}`)
+    const [message] = await say(store, tenant, id, [`plum ${n}`])
+    // Whether or not its words are in the index already.
+    await store.setParts(message!, [text(`pear ${n}`)])
+    if (n % 45 === 0) expect((await find('pear', 1000)).toSorted()).toEqual(said.toSorted())
+  }
+  expect((await find('pear', 1000)).toSorted()).toEqual(said.toSorted())
+  expect(await find('plum')).toEqual([])
+})
+
+test('what was said just before the process ended is found by the next one', async () => {
+  const file = `file:${join(tempFolder(), 'test.db')}`
+  const before = openSqlite(file, 'migrations/sqlite')
+  const { tenant, agent } = await tenantIn(before)
+  const { id } = await agent()
+  await say(before, tenant, id, ['a pear', 'a plum'])
+  await before.close()
+  const store = openSqlite(file, 'migrations/sqlite')
+  onTestFinished(() => store.close())
+  await say(store, tenant, id, ['another pear'])
+  expect((await finderOf(store, tenant, id)('pear')).toSorted()).toEqual(['a pear', 'another pear'])
 })
 
 test('what is changed is found as it is now, what is deleted not at all', async () => {
