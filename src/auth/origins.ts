@@ -11,6 +11,7 @@ const isLoopback = (hostname: string): boolean => /^(localhost|.+\.localhost|127
 export class Origins {
   readonly #hosts: Set<string>
   readonly #origins: Set<string>
+  #known: string | undefined
 
   constructor({ host, allowedHosts, corsOrigins }: Pick<Config, 'host' | 'allowedHosts' | 'corsOrigins'>) {
     this.#hosts = new Set([host, `[${host}]`, ...allowedHosts])
@@ -19,8 +20,12 @@ export class Origins {
 
   /** Whether the server goes by the name in this Host header; a port makes no difference. */
   knows(host: string | undefined): boolean {
+    // Most requests say the same as the one before.
+    if (host !== undefined && host === this.#known) return true
     const hostname = hostnameOf(`http://${host}`)
-    return hostname !== undefined && (isLoopback(hostname) || this.#hosts.has(hostname))
+    const known = hostname !== undefined && (isLoopback(hostname) || this.#hosts.has(hostname))
+    if (known) this.#known = host
+    return known
   }
 
   /** What `access-control-allow-origin` says to a page of this origin: it may read what is answered. Never with credentials. */
