@@ -17,7 +17,7 @@ export interface WriterOptions {
 /** A lock that somebody else holds is tried again so often. */
 const BUSY_RETRY_MS = 20
 /** The write-ahead log is looked at after so many transactions, and put into the file when it has so many pages. */
-const LOOK_EVERY = 64
+const LOOK_EVERY = 16
 const CHECKPOINT_PAGES = 1000
 /** With so many it is put there at once, though the disk has not got them yet. */
 const URGENT_PAGES = 1750
