@@ -11,8 +11,8 @@ import { Deadlines, forSilentThinker, type Timeouts } from './deadlines.ts'
 import { ProviderError, type Origin } from './errors.ts'
 import { limited } from './limited.ts'
 import type { ClosableProvider, ProviderOptions } from './openai.ts'
-import type { Delta, ModelCall } from './provider.ts'
-import { retry } from './retry.ts'
+import type { Delta, Hear, ModelCall } from './provider.ts'
+import { retryUnheard } from './retry.ts'
 import { maySayNothing } from './usage.ts'
 
 type Fetch = typeof globalThis.fetch
@@ -21,8 +21,6 @@ const CONNECT_TIMEOUT_MS = 10_000
 const LIST_TIMEOUT_MS = 5000
 /** How long the connection may stay open behind a whole answer. */
 const REST_MS = 5000
-/** Parts that wait for the consumer before the stream is left alone. */
-const QUEUE_LIMIT = 64
 /** Parts that show that the model has begun: the start of a block that says nothing yet does, a ping does not. */
 const begins = /^(text|reasoning|tool-input)-|^tool-call$/
 
@@ -61,17 +59,9 @@ export function aiSdk(
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- undici's own fetch has its own names for the same types
   const fetch = ((url: string, init: object) => undiciFetch(url, { ...init, dispatcher })) as unknown as Fetch
 
-  /** Resolves once the first deltas are there. */
-  async function open(call: ModelCall): Promise<{ first: Delta[] | undefined; answer: SdkAnswer }> {
-    const answer = new SdkAnswer(kind, origin, call, thinksUnseen(kind, call) ? forSilentThinker(options) : options)
-    try {
-      void answer.run(maker.model(call.model, baseUrl, apiKey, fetch))
-      return { first: await answer.next(), answer }
-    } catch (error) {
-      answer.close()
-      call.signal.throwIfAborted()
-      throw error
-    }
+  async function ask(call: ModelCall, hear: Hear): Promise<void> {
+    const timeouts = thinksUnseen(kind, call) ? forSilentThinker(options) : options
+    await new SdkAnswer(kind, origin, call, timeouts, hear).from(maker.model(call.model, baseUrl, apiKey, fetch))
   }
 
   return {
@@ -93,14 +83,7 @@ export function aiSdk(
       }
     },
 
-    async *stream(call) {
-      const { first, answer } = yield* retry(() => open(call), call.signal, options.retry)
-      try {
-        for (let batch = first; batch; batch = await answer.next()) yield batch
-      } finally {
-        answer.close()
-      }
-    },
+    stream: (call, hear) => retryUnheard((listening) => ask(call, listening), call.signal, hear, options.retry),
 
     close: () => agent.destroy(),
   }
@@ -108,83 +91,93 @@ export function aiSdk(
 
 /** One `doStream`. All parts of one turn of the event loop are one batch: as near to a network chunk as the SDK lets us see. */
 class SdkAnswer {
-  readonly #kind: Maker
   readonly #origin: Origin
   readonly #call: ModelCall
+  readonly #maker: Maker
+  readonly #hear: Hear
   readonly #deadlines: Deadlines
   readonly #stop = new AbortController()
-  #queue: Delta[] = []
-  #failure: ProviderError | undefined
-  #ended = false
-  #rousing = false
-  #wake: (() => void) | undefined
-  #drained: (() => void) | undefined
+  readonly #whole = Promise.withResolvers<void>()
+  #batch: Delta[] = []
+  #telling: NodeJS.Immediate | undefined
+  /** The listener's last wish for time. */
+  #held: Promise<void> | undefined
+  #settled = false
 
-  constructor(kind: Maker, origin: Origin, call: ModelCall, timeouts: Timeouts) {
-    this.#kind = kind
+  constructor(maker: Maker, origin: Origin, call: ModelCall, timeouts: Timeouts, hear: Hear) {
+    this.#maker = maker
     this.#origin = origin
     this.#call = call
-    this.#deadlines = new Deadlines(timeouts, (what) => this.#onLate(what))
+    this.#hear = hear
+    this.#deadlines = new Deadlines(timeouts, (what) => this.#fail(new ProviderError('timeout', origin, { detail: what })))
     call.signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  /** Reads to the end; never throws. */
-  async run(model: LanguageModelV4): Promise<void> {
-    const parts = new SdkParts(this.#kind, this.#origin, { maySayNothing: maySayNothing(this.#call) })
+  /** Resolves when all of the answer was heard. @throws as {@link Provider.stream} does */
+  async from(model: LanguageModelV4): Promise<void> {
+    // An abort shows in many ways, none of them telling, and late (stack.md §2): what has failed first counts.
+    this.#read(model).then(this.#whole.resolve, (error: unknown) => this.#fail(sdkFailure(this.#origin, error)))
     try {
-      const { stream } = await model.doStream(sdkCall(this.#kind, this.#call, this.#stop.signal))
-      const reader = stream.getReader()
-      for (;;) {
-        const { done, value } = await reader.read()
-        if (done || this.#ended) break
-        this.#deadlines.heard(begins.test(value.type))
-        parts.read(value, this.#queue)
-        if (this.#queue.length > 0) this.#rouseSoon()
-        if (parts.finished) {
-          void this.#readRest(reader)
-          break
-        }
-        if (this.#queue.length >= QUEUE_LIMIT) await this.#drain()
-      }
-      if (!parts.finished)
-        throw new ProviderError('connection', this.#origin, { detail: 'the answer was cut off before its end' })
-      this.#ended = true
+      await this.#whole.promise
+    } finally {
+      this.#settle()
+    }
+  }
+
+  async #read(model: LanguageModelV4): Promise<void> {
+    const parts = new SdkParts(this.#maker, this.#origin, { maySayNothing: maySayNothing(this.#call) })
+    const { stream } = await model.doStream(sdkCall(this.#maker, this.#call, this.#stop.signal))
+    const reader = stream.getReader()
+    while (!parts.finished) {
+      if (this.#held) await this.#pause(this.#held)
+      const { done, value } = await reader.read()
+      if (this.#settled) return
+      if (done) throw new ProviderError('connection', this.#origin, { detail: 'the answer was cut off before its end' })
+      this.#deadlines.heard(begins.test(value.type))
+      parts.read(value, this.#batch)
+      this.#telling ??= setImmediate(this.#tell)
+    }
+    void this.#readRest(reader)
+    this.#tell()
+    await this.#held
+  }
+
+  readonly #tell = () => {
+    clearImmediate(this.#telling)
+    this.#telling = undefined
+    if (this.#settled || this.#batch.length === 0) return
+    const batch = this.#batch
+    this.#batch = []
+    try {
+      this.#held = this.#hear(batch)
+      this.#held?.catch((error: unknown) => this.#fail(error))
     } catch (error) {
-      // An abort shows in many ways, none of them telling: next() asks the signal (stack.md §2).
-      this.#failure ??= sdkFailure(this.#origin, error)
-    }
-    this.#deadlines.stop()
-    this.#rouse()
-  }
-
-  /** The next batch; undefined at the end. @throws {ProviderError} @throws the signal's reason, at once */
-  async next(): Promise<Delta[] | undefined> {
-    for (;;) {
-      this.#call.signal.throwIfAborted()
-      if (this.#queue.length > 0) {
-        const batch = this.#queue
-        this.#queue = []
-        this.#drained?.()
-        return batch
-      }
-      if (this.#failure) throw this.#failure
-      if (this.#ended) return undefined
-      await new Promise<void>((resolve) => (this.#wake = resolve))
+      this.#fail(error)
     }
   }
 
-  /** Whatever is not read yet is not wanted. */
-  close(): void {
+  async #pause(held: Promise<void>): Promise<void> {
+    this.#deadlines.pause()
+    await held
+    if (this.#held === held) this.#held = undefined
+    this.#deadlines.resume()
+  }
+
+  readonly #onAbort = () => this.#fail(this.#call.signal.reason)
+
+  /** What came before it is heard. */
+  #fail(error: unknown): void {
+    if (this.#settled) return
+    this.#whole.reject(error)
+    if (!this.#call.signal.aborted) this.#tell()
+    this.#stop.abort()
+    this.#settle()
+  }
+
+  #settle(): void {
+    this.#settled = true
     this.#call.signal.removeEventListener('abort', this.#onAbort)
     this.#deadlines.stop()
-    if (!this.#ended) this.#stop.abort()
-    this.#ended = true
-    this.#drained?.()
-  }
-
-  readonly #onAbort = () => {
-    this.#stop.abort()
-    this.#rouse()
   }
 
   /** So that the connection can serve again; one that does not end is closed. */
@@ -196,32 +189,5 @@ class SdkAnswer {
       // The answer was complete: what breaks now hurts nobody.
     }
     clearTimeout(timer)
-  }
-
-  async #drain(): Promise<void> {
-    this.#deadlines.pause()
-    await new Promise<void>((resolve) => (this.#drained = resolve))
-    this.#deadlines.resume()
-  }
-
-  #onLate(what: string): void {
-    this.#failure ??= new ProviderError('timeout', this.#origin, { detail: what })
-    this.#stop.abort()
-    this.#rouse()
-  }
-
-  #rouseSoon(): void {
-    if (this.#rousing) return
-    this.#rousing = true
-    setImmediate(() => {
-      this.#rousing = false
-      this.#rouse()
-    })
-  }
-
-  #rouse(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
   }
 }

@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici'
 import { Deadlines, type Timeouts } from './deadlines.ts'
 import { fromStatus, isRecord, ProviderError, type Origin } from './errors.ts'
 import { LINE_LIMIT_BYTES } from './limited.ts'
-import type { Delta } from './provider.ts'
+import type { Delta, Hear } from './provider.ts'
 
 /** What makes deltas of a provider's events. */
 export interface EventReader {
@@ -21,19 +21,19 @@ export interface EventReader {
 export interface AnswerOptions extends Timeouts {
   origin: Origin
   signal: AbortSignal
+  hear: Hear
   /** Of a whole answer; one that is longer is given up. */
   answerLimitBytes: number
 }
 
 const ERROR_BODY_LIMIT = 64 * 1024
-/** Batches that wait for the consumer before the socket is told to wait. */
-const QUEUE_LIMIT = 16
 /** How long the rest may take (usage, `[DONE]`, the end of the body) once the answer itself is complete. */
 const REST_MS = 5000
 
 /**
  * The answer to one request, read by undici's callbacks: web streams would cost more than all the rest (performance.md §4).
- * What one network chunk brought is one batch. A consumer that does not pull stops the socket, not the process.
+ * What one network chunk brought is one batch, heard within that callback. A listener that asks for time stops the socket, not
+ * the process.
  */
 export class Answer implements Dispatcher.DispatchHandler {
   readonly #events: EventReader
@@ -41,11 +41,12 @@ export class Answer implements Dispatcher.DispatchHandler {
   readonly #decoder = new StringDecoder('utf8')
   readonly #parser
   readonly #deadlines: Deadlines
-  readonly #batches: Delta[][] = []
   #batch: Delta[] = []
   #controller: Dispatcher.DispatchController | undefined
-  #wake: (() => void) | undefined
-  #failure: { error: unknown } | undefined
+  readonly #whole = Promise.withResolvers<void>()
+  /** The listener's last wish for time. */
+  #held: Promise<void> | undefined
+  #failed = false
   /** Nothing more is read: it is complete, has failed, or nobody wants it. */
   #settled = false
   #bodyEnded = false
@@ -73,24 +74,23 @@ export class Answer implements Dispatcher.DispatchHandler {
     options.signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  /** The next batch; undefined at the end. @throws {ProviderError} @throws the signal's reason, at once */
-  async next(): Promise<Delta[] | undefined> {
-    for (;;) {
-      this.#options.signal.throwIfAborted()
-      const batch = this.#batches.shift()
-      if (batch) {
-        if (this.#batches.length === 0 && this.#controller?.paused) this.#resume()
-        return batch
-      }
-      if (this.#failure) throw this.#failure.error
-      if (this.#settled) return undefined
-      await new Promise<void>((resolve) => (this.#wake = resolve))
+  /** Sends the request, by `dispatch`, and resolves when all of the answer was heard. @throws as {@link Provider.stream} does */
+  async to(dispatch: () => void): Promise<void> {
+    try {
+      dispatch()
+    } catch (error) {
+      this.#fail(connectionError(this.#options.origin, error))
+    }
+    try {
+      await this.#whole.promise
+    } finally {
+      this.#close()
     }
   }
 
-  /** The consumer is done with it: the connection is closed, unless the answer was complete and the connection can serve again. */
-  close(): void {
-    if (this.#settled && !this.#failure && !this.#bodyEnded) {
+  /** The connection is closed, unless the answer was complete and the connection can serve again. */
+  #close(): void {
+    if (this.#settled && !this.#failed && !this.#bodyEnded) {
       this.#deadlines.expectEnd(REST_MS)
       this.#options.signal.removeEventListener('abort', this.#onAbort)
     } else this.#settle()
@@ -110,7 +110,7 @@ export class Answer implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: unknown, chunk: Buffer): void {
     if (this.#settled) return
     const { answered } = this.#events
     try {
@@ -127,13 +127,9 @@ export class Answer implements Dispatcher.DispatchHandler {
       if (this.#events.finished) return this.#complete()
       if (!this.#events.answered) this.#deadlines.heard(this.#batch.length > 0)
       else if (!answered) this.#deadlines.expectEnd(this.#restMs)
-      if (this.#batch.length > 0) this.#push()
+      this.#tell()
     } catch (error) {
-      return this.#fail(error)
-    }
-    if (this.#batches.length >= QUEUE_LIMIT && !this.#settled) {
-      controller.pause()
-      this.#deadlines.pause()
+      this.#fail(error)
     }
   }
 
@@ -181,20 +177,32 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   #complete(): void {
     this.#events.end(this.#batch)
-    this.#push()
+    this.#tell()
     this.#settled = true
     this.#deadlines.stop()
+    this.#whole.resolve(this.#held)
   }
 
-  #push(): void {
-    this.#batches.push(this.#batch)
+  #tell(): void {
+    if (this.#batch.length === 0) return
+    const batch = this.#batch
     this.#batch = []
-    this.#rouse()
+    const held = this.#options.hear(batch)
+    if (held) this.#hold(held)
   }
 
-  #resume(): void {
-    this.#deadlines.resume()
-    this.#controller?.resume()
+  #hold(held: Promise<void>): void {
+    this.#held = held
+    this.#controller?.pause()
+    this.#deadlines.pause()
+    held.then(
+      () => {
+        if (this.#held !== held) return
+        this.#deadlines.resume()
+        this.#controller?.resume()
+      },
+      (error: unknown) => this.#fail(error),
+    )
   }
 
   get #restMs(): number {
@@ -209,12 +217,16 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   readonly #onAbort = () => this.#fail(this.#options.signal.reason)
 
-  /** Batches that came before it are still handed out. */
+  /** What came before it in the same chunk is heard. */
   #fail(error: unknown): void {
     if (this.#settled) return
-    if (this.#batch.length > 0) this.#push()
-    this.#failure = { error }
-    this.#settle()
+    this.#failed = true
+    this.#whole.reject(error)
+    try {
+      this.#tell()
+    } finally {
+      this.#settle()
+    }
   }
 
   #settle(): void {
@@ -222,13 +234,6 @@ export class Answer implements Dispatcher.DispatchHandler {
     this.#deadlines.stop()
     this.#options.signal.removeEventListener('abort', this.#onAbort)
     if (!this.#bodyEnded) this.#controller?.abort(new Error('not wanted any more'))
-    this.#rouse()
-  }
-
-  #rouse(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
   }
 
   #error(kind: 'malformed' | 'timeout', detail: string): ProviderError {

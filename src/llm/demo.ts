@@ -15,14 +15,14 @@ export function demo({ tokenMs }: { tokenMs: number }): Provider {
     list: async () => ['chat'],
     contextWindow: () => 128_000,
 
-    async *stream(call) {
+    async stream(call, hear) {
       const { signal } = call
       for (const delta of answer(call)) {
         signal.throwIfAborted()
         await (tokenMs > 0 ? sleep(tokenMs, undefined, { signal }) : turn(undefined, { signal })).catch(() =>
           signal.throwIfAborted(),
         )
-        yield [delta]
+        await hear([delta])
       }
     },
   }

@@ -4,7 +4,7 @@ import type { ProviderSettings } from '../config/providers.ts'
 import { connectionError } from './answer.ts'
 import { fromStatus, type Origin, ProviderError } from './errors.ts'
 import { limited } from './limited.ts'
-import { finished, retry, type RetryOptions } from './retry.ts'
+import { retry, type RetryOptions } from './retry.ts'
 
 /** Texts become vectors of one length, in the same order. */
 export interface Embedding {
@@ -71,7 +71,7 @@ export function createEmbedding(handle: string, providers: ProviderSettings[], o
   async function embed(texts: string[], signal: AbortSignal = new AbortController().signal): Promise<number[][]> {
     const vectors: number[][] = []
     for (let from = 0; from < texts.length; from += BATCH) {
-      vectors.push(...(await finished(retry(() => ask(texts.slice(from, from + BATCH), signal), signal, options.retry))))
+      vectors.push(...(await retry(() => ask(texts.slice(from, from + BATCH), signal), signal, options.retry)))
     }
     return vectors
   }

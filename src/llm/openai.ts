@@ -1,14 +1,14 @@
 import { Agent } from 'undici'
 import { z } from 'zod'
-import { Answer, connectionError } from './answer.ts'
+import { Answer } from './answer.ts'
 import { contextWindow } from './context-window.ts'
 import { forSilentThinker, type Timeouts } from './deadlines.ts'
-import { ProviderError, type Origin } from './errors.ts'
+import type { Origin } from './errors.ts'
 import { limited } from './limited.ts'
 import { ChatChunks } from './openai-chunks.ts'
 import { chatRequest, isReasoner } from './openai-request.ts'
-import type { Delta, ModelCall, Provider } from './provider.ts'
-import { retry, type RetryOptions } from './retry.ts'
+import type { Hear, ModelCall, Provider } from './provider.ts'
+import { retryUnheard, type RetryOptions } from './retry.ts'
 import { maySayNothing } from './usage.ts'
 
 export interface ProviderOptions extends Timeouts {
@@ -42,24 +42,14 @@ export function openAiCompatible(
     return { origin: url.origin, path: `${url.pathname.replace(/\/$/, '')}${path}${url.search}` }
   }
 
-  /** Resolves once the first deltas are there. */
-  async function open(call: ModelCall): Promise<{ first: Delta[] | undefined; answer: Answer }> {
+  async function ask(call: ModelCall, hear: Hear): Promise<void> {
     const hidesReasoning = name === 'openai' && isReasoner(call.model)
     const chunks = new ChatChunks(origin, { hidesReasoning, maySayNothing: maySayNothing(call) })
     const timeouts = hidesReasoning ? forSilentThinker(options) : options
-    const answer = new Answer(chunks, { ...options, ...timeouts, origin, signal: call.signal })
-    try {
-      const headers = { 'content-type': 'application/json', accept: 'text/event-stream', ...auth }
-      agent.dispatch(
-        { ...at('/chat/completions'), method: 'POST', headers, body: JSON.stringify(chatRequest(call, baseUrl)) },
-        answer,
-      )
-      return { first: await answer.next(), answer }
-    } catch (error) {
-      answer.close()
-      call.signal.throwIfAborted()
-      throw error instanceof ProviderError ? error : connectionError(origin, error)
-    }
+    const headers = { 'content-type': 'application/json', accept: 'text/event-stream', ...auth }
+    const body = JSON.stringify(chatRequest(call, baseUrl))
+    const answer = new Answer(chunks, { ...options, ...timeouts, origin, signal: call.signal, hear })
+    await answer.to(() => agent.dispatch({ ...at('/chat/completions'), method: 'POST', headers, body }, answer))
   }
 
   return {
@@ -89,14 +79,7 @@ export function openAiCompatible(
       }
     },
 
-    async *stream(call) {
-      const { first, answer } = yield* retry(() => open(call), call.signal, options.retry)
-      try {
-        for (let batch = first; batch; batch = await answer.next()) yield batch
-      } finally {
-        answer.close()
-      }
-    },
+    stream: (call, hear) => retryUnheard((listening) => ask(call, listening), call.signal, hear, options.retry),
 
     close: () => agent.destroy(),
   }

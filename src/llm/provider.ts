@@ -13,15 +13,19 @@ export interface Provider {
   /** How many tokens `model` can see. */
   contextWindow(model: string): number
   /**
-   * One model call. Yields what each network chunk brought, in order, as an array; ends after a `finish` delta, which an answer
-   * that was cut off never has. Passing failures are met by further tries, each told by a `retrying` delta; none is made once
-   * anything else has been yielded.
+   * One model call. `hear` is told what each network chunk brought, in order, and last a `finish` delta, which an answer that was
+   * cut off never has; then the call resolves. Passing failures are met by further tries, each told by a `retrying` delta; none
+   * is made once anything else was told.
    *
    * @throws {ProviderError} for every failure but an abort, the same class before and after the first delta
-   * @throws the signal's reason when `call.signal` aborts; the upstream connection is closed then
+   * @throws the signal's reason when `call.signal` aborts; the upstream connection is closed then, and nothing more is told
+   * @throws what `hear` throws
    */
-  stream(call: ModelCall): AsyncGenerator<Delta[], void, void>
+  stream(call: ModelCall, hear: Hear): Promise<void>
 }
+
+/** Takes deltas within the callback of the socket that brought them. A promise holds the answer back until it resolves. */
+export type Hear = (deltas: Delta[]) => Promise<void> | undefined
 
 export interface ModelCall {
   /** The part of the handle after the first `/`. */

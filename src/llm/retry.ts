@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProviderError } from './errors.ts'
-import type { Delta } from './provider.ts'
+import type { Delta, Hear } from './provider.ts'
 
 export interface RetryOptions {
   /** The wait before each further try; as many tries as there are waits. */
@@ -13,40 +13,55 @@ export interface RetryOptions {
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
 
+/** What somebody has to say to further tries. */
+export interface Trying {
+  /** Is told of each wait before it begins. */
+  tell?: (retrying: Extract<Delta, { type: 'retrying' }>) => Promise<void> | undefined
+  /** True when there shall be none any more. */
+  over?: () => boolean
+}
+
 /**
- * Calls `open` until it works, the failure is not a passing one, or the tries are used up. `open` resolves with an answer
- * whose first delta is there, so nothing that was shown to anybody is ever asked for again. Each wait is told before it begins.
+ * Calls `ask` until it works, the failure is not a passing one, or the tries are used up.
  *
  * @throws what the last try threw, or the reason of `signal` when it aborts a wait
  */
-export async function* retry<T>(
-  open: () => Promise<T>,
+export async function retry<T>(
+  ask: () => Promise<T>,
   signal: AbortSignal,
   { backoffMs = [500, 1000], jitter = () => Math.random() / 2, longestWaitMs = 20_000, wait = waitFor }: RetryOptions = {},
-): AsyncGenerator<Delta[], T, void> {
+  { tell, over }: Trying = {},
+): Promise<T> {
   for (let tries = 0; ; tries++) {
     signal.throwIfAborted()
     try {
-      return await open()
+      return await ask()
     } catch (error) {
       signal.throwIfAborted()
       const backoff = backoffMs[tries]
-      if (!(error instanceof ProviderError) || !error.transient || backoff === undefined) throw error
+      if (!(error instanceof ProviderError) || !error.transient || backoff === undefined || over?.()) throw error
       const leastMs = Math.max(backoff, error.retryAfterMs ?? 0)
       if (leastMs > longestWaitMs) throw error
       const waitMs = Math.round(leastMs + backoff * jitter())
-      yield [{ type: 'retrying', attempt: tries + 2, waitMs, reason: error.message }]
+      await tell?.({ type: 'retrying', attempt: tries + 2, waitMs, reason: error.message })
       await wait(waitMs, signal)
     }
   }
 }
 
-const waitFor = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal }).catch(() => {})
-
-/** What a generator returns, for whom does not care what it yields. */
-export async function finished<T>(steps: AsyncGenerator<unknown, T, void>): Promise<T> {
-  for (;;) {
-    const { done, value } = await steps.next()
-    if (done) return value
+/** The same for an answer that is heard as it comes: once anything was, it may be shown to somebody and is not asked for again. */
+export async function retryUnheard(
+  ask: (hear: Hear) => Promise<void>,
+  signal: AbortSignal,
+  hear: Hear,
+  options: RetryOptions | undefined,
+): Promise<void> {
+  let heard = false
+  const listening: Hear = (deltas) => {
+    heard = true
+    return hear(deltas)
   }
+  await retry(() => ask(listening), signal, options, { tell: (retrying) => hear([retrying]), over: () => heard })
 }
+
+const waitFor = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal }).catch(() => {})

@@ -15,7 +15,6 @@ import { audience } from './members.ts'
 import { type CallsOptions, saidByCalls } from './returns.ts'
 import type { Scene } from './scene.ts'
 import { newRow } from './step.ts'
-import type { MessageStream } from './stream.ts'
 import { heardRow } from './utterances.ts'
 
 /*
@@ -28,10 +27,7 @@ import { heardRow } from './utterances.ts'
  *
  * @returns what they gave, what they said, and whether that ends the turn; undefined when they still wait
  */
-export async function* settle(
-  scene: Scene,
-  { at, listeners, lent, history }: CallsOptions,
-): MessageStream<Recorded | undefined> {
+export async function settle(scene: Scene, { at, listeners, lent, history }: CallsOptions): Promise<Recorded | undefined> {
   const { journal, admission, store, tenant } = scene
   const { id: stepId, runId, recorded } = journal.find(at)!
   // Some providers use ids again: what this run itself asks is not answered by what was said before it.
@@ -41,7 +37,7 @@ export async function* settle(
   if (!journal.acted(at) && answers.length < waits.length) return undefined
   const given = new Map(answers.map((answer) => [answer.tool_call_id, answer]))
   const calls = recorded.calls.filter(({ id }) => mayRun(given.get(id)))
-  if (scene.resumed && !journal.acted(at) && calls.length > 0) yield [toolRetry(scene.runId, stepId, calls)]
+  if (scene.resumed && !journal.acted(at) && calls.length > 0) await scene.show([toolRetry(scene.runId, stepId, calls)])
   return await journal.act(at, async () => {
     const agent = await store.findAgent(tenant, at.agentId)
     // Whoever gave leave has decided: rules do not forbid it any more (streaming.md §7.4).

@@ -6,7 +6,6 @@ import { pageQuery } from '../wire/page.ts'
 import { type CompactionTrigger, compact, compactionEvent } from './compaction.ts'
 import { systemRow } from './prompt.ts'
 import type { Scene } from './scene.ts'
-import type { MessageStream } from './stream.ts'
 import { summariser } from './summariser.ts'
 import { estimateTokens } from './tokens.ts'
 
@@ -37,16 +36,15 @@ export interface MakeRoomOptions {
  * @returns false when nothing was gained
  * @throws {SystemPromptTooLong} and what the model that summarises throws
  */
-export async function* makeRoom(
-  scene: Scene,
-  { agent, stepId, trigger, window, tokens }: MakeRoomOptions,
-): MessageStream<boolean> {
+export async function makeRoom(scene: Scene, { agent, stepId, trigger, window, tokens }: MakeRoomOptions): Promise<boolean> {
   const { store, tenant, runId, admission, providers, signal } = scene
   const shown = admission.request.include_compaction_messages
   const rows = await store.contextOf(agent.id)
   const during = { runId, stepId }
   if (shown)
-    yield [compactionEvent({ ...during, date: Date.now() }, { trigger, tokens: tokens || estimateTokens(rows), window })]
+    await scene.show([
+      compactionEvent({ ...during, date: Date.now() }, { trigger, tokens: tokens || estimateTokens(rows), window }),
+    ])
   const done = await compact({
     rows,
     agent,
@@ -60,7 +58,7 @@ export async function* makeRoom(
   })
   if (!done) return false
   await store.compactContext(tenant, agent.id, done.evicted, done.summary)
-  if (shown) yield announcing(done.summary, agent)
+  if (shown) await scene.show(announcing(done.summary, agent))
   return true
 }
 

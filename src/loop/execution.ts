@@ -44,17 +44,13 @@ export async function execute(run: RunRow, options: ExecutionOptions, signal: Ab
   let scene: Scene | undefined
   let ending: Ending & { error?: RunError }
   try {
-    scene = await takeUp(run, options, signal)
-    if (run.crashes >= MAX_CRASHES) throw new Interrupted(run.crashes)
-    const said = managers[run.admission.manager](chatOf(scene))
-    let item = await said.next()
-    while (!item.done) {
+    const show: Scene['show'] = (messages) => {
       timing.firstFrameMs ??= performance.now() - startedAt
-      const full = options.log.append(run.seq, item.value)
-      if (full) await full
-      item = await said.next()
+      return options.log.append(run.seq, messages)
     }
-    ending = item.value
+    scene = { ...(await takeUp(run, options, signal)), show }
+    if (run.crashes >= MAX_CRASHES) throw new Interrupted(run.crashes)
+    ending = await managers[run.admission.manager](chatOf(scene))
   } catch (error) {
     // Or what a full disk has kept until then from being stored.
     if (signal.reason instanceof Suspended) return
@@ -65,7 +61,7 @@ export async function execute(run: RunRow, options: ExecutionOptions, signal: Ab
 }
 
 /** What an earlier process has left of a run is put in order; for a new one there is nothing. */
-async function takeUp(run: RunRow, options: ExecutionOptions, signal: AbortSignal): Promise<Scene> {
+async function takeUp(run: RunRow, options: ExecutionOptions, signal: AbortSignal): Promise<Omit<Scene, 'show'>> {
   const { store, log, providers, tools, approvalExpiryMs, watcher } = options
   const { tenant, admission } = run
   const steps = await store.journalOf([...admission.continues, run.id])

@@ -5,7 +5,6 @@ import { expand } from '../stream/expand.ts'
 import { newId } from '../wire/id.ts'
 import type { LettaMessage } from '../wire/message.ts'
 import { stepRetry } from './events.ts'
-import type { MessageStream } from './stream.ts'
 
 /** What a step leaves: its record, the rows it made, and the messages that announce them. */
 export interface StepOutcome {
@@ -90,7 +89,7 @@ export class Journal {
    * The step at this place of this turn: from the record, or made now and recorded. A model that fails half-way is asked again,
    * a few times, as a new step; what the failed one had shown is withdrawn (faults.md F35).
    */
-  async *step(at: At, make: (stepId: string) => MessageStream<StepOutcome>): MessageStream<Recorded> {
+  async step(at: At, make: (stepId: string) => Promise<StepOutcome>): Promise<Recorded> {
     const known = this.find(at)
     if (known) {
       if (known.runId === this.#runId) this.#count(known.recorded)
@@ -101,7 +100,7 @@ export class Journal {
       const createdAt = Date.now()
       const startedAt = performance.now()
       const id = newId('step')
-      const outcome = yield* make(id)
+      const outcome = await make(id)
       const { recorded, failure } = outcome
       recorded.tookMs = performance.now() - startedAt
       const step = this.#row(at, 'call', id, recorded, createdAt)

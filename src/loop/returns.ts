@@ -8,7 +8,6 @@ import { toolRetry } from './events.ts'
 import type { At } from './journal.ts'
 import type { LentTool, Scene } from './scene.ts'
 import { newRow } from './step.ts'
-import type { MessageStream } from './stream.ts'
 import { heardRow, utterances } from './utterances.ts'
 
 export interface CallsOptions {
@@ -27,15 +26,15 @@ export interface CallsOptions {
  * @param again the step is of an earlier process
  * @returns what they gave, what they said, and whether that ends the turn
  */
-export async function* callReturns(
+export async function callReturns(
   scene: Scene,
   { at, listeners, lent, history }: CallsOptions,
   again: boolean,
-): MessageStream<Recorded> {
+): Promise<Recorded> {
   const { journal, store, tenant, runId } = scene
   const { id: stepId, recorded } = journal.find(at)!
   const { calls } = recorded
-  if (again && !journal.acted(at)) yield [toolRetry(runId, stepId, calls)]
+  if (again && !journal.acted(at)) await scene.show([toolRetry(runId, stepId, calls)])
   return await journal.act(at, async () => {
     const agent = await store.findAgent(tenant, at.agentId)
     const names = agent.tools.flatMap(({ name }) => name ?? [])

@@ -2,6 +2,7 @@ import type { Admission, Store } from '../db/store.ts'
 import type { Providers } from '../llm/index.ts'
 import type { ToolSpec } from '../llm/provider.ts'
 import type { ToolSource } from '../tools/tool.ts'
+import type { LettaMessage } from '../wire/message.ts'
 import type { Journal } from './journal.ts'
 
 /** One run, as its manager, turns and steps see it. */
@@ -20,6 +21,13 @@ export interface Scene {
   resumed: boolean
   /** ms until a call that waits for an answer is given up; undefined = never. */
   approvalExpiryMs: number | undefined
+  /**
+   * Says something to whoever reads the run: all that one network chunk brought, at once. Plain calls and no generators: a token
+   * passes many layers.
+   *
+   * @returns a promise when the speaker should wait for it
+   */
+  show: (messages: LettaMessage[]) => Promise<void> | undefined
   /** Aborts when the run is cancelled or the server goes down. */
   signal: AbortSignal
 }

@@ -1,7 +1,7 @@
 import type { CallPart, MessageRow, PendingApproval, Recorded, Returned } from '../db/store.ts'
 import { asRefusal, Cancelled } from '../errors.ts'
 import { ContextOverflow } from '../llm/errors.ts'
-import type { Delta, FinishReason, ModelCall, ToolSpec } from '../llm/provider.ts'
+import type { Delta, FinishReason, Hear, ModelCall, ToolSpec } from '../llm/provider.ts'
 import { noUsage } from '../llm/usage.ts'
 import { Answer } from '../stream/answer.ts'
 import { expand } from '../stream/expand.ts'
@@ -15,7 +15,6 @@ import { modelRetry } from './events.ts'
 import type { At, StepOutcome } from './journal.ts'
 import { promptMessages, skillsNote } from './prompt.ts'
 import type { LentTool, Scene } from './scene.ts'
-import type { MessageStream } from './stream.ts'
 import { heardRow, utterances } from './utterances.ts'
 
 export interface StepOptions {
@@ -39,12 +38,12 @@ export interface StepOptions {
 const MAX_COMPACTIONS = 3
 
 /**
- * One model call (groups.md §5.7). Yields pieces as they come when tokens are asked for; else the outcome holds the whole
+ * One model call (groups.md §5.7). Shows pieces as they come when tokens are asked for; else the outcome holds the whole
  * messages, and they are shown together with what is stored. The tools that it asks for are run when it is.
  *
  * @throws {Suspended} when the server goes down; a model's failure, and a cancel, is in the outcome
  */
-export async function* takeStep(scene: Scene, options: StepOptions): MessageStream<StepOutcome> {
+export async function takeStep(scene: Scene, options: StepOptions): Promise<StepOutcome> {
   const { store, tenant, signal, admission } = scene
   const { stepId } = options
   const { stream_tokens: tokens, override_model, client_tools } = admission.request
@@ -71,30 +70,30 @@ export async function* takeStep(scene: Scene, options: StepOptions): MessageStre
     contextWindow: override_model ? provider.contextWindow(model) : agent.llm_config.context_window,
     usage: noUsage,
   }
-  let finish: FinishReason = 'other'
+  let finish = 'other' as FinishReason
+  const hear: Hear = (deltas) => {
+    const messages: LettaMessage[] = []
+    for (const delta of deltas) {
+      if (delta.type === 'finish') {
+        finish = delta.reason
+        recorded.usage = delta.usage
+      } else if (delta.type === 'retrying') messages.push(modelRetry(scene.runId, stepId, delta))
+      else {
+        const message = take(answer, delta)
+        if (message && tokens) messages.push(message)
+      }
+    }
+    return messages.length > 0 ? scene.show(messages) : undefined
+  }
   try {
     for (let attempt = 0; ; attempt++) {
       try {
-        for await (const deltas of provider.stream(await modelCall(scene, agent, model, rules, options))) {
-          const messages: LettaMessage[] = []
-          for (const delta of deltas) {
-            if (delta.type === 'finish') {
-              finish = delta.reason
-              recorded.usage = delta.usage
-            } else if (delta.type === 'retrying') {
-              yield [modelRetry(scene.runId, stepId, delta)]
-            } else {
-              const message = take(answer, delta)
-              if (message) messages.push(message)
-            }
-          }
-          if (tokens && messages.length > 0) yield messages
-        }
+        await provider.stream(await modelCall(scene, agent, model, rules, options), hear)
         break
       } catch (error) {
         const { contextWindow: window } = recorded
         if (!(error instanceof ContextOverflow) || attempt === MAX_COMPACTIONS || answer.begun) throw error
-        if (!(yield* makeRoom(scene, { agent, stepId, window, trigger: 'context_window_exceeded', tokens: 0 }))) throw error
+        if (!(await makeRoom(scene, { agent, stepId, window, trigger: 'context_window_exceeded', tokens: 0 }))) throw error
       }
     }
   } catch (error) {

@@ -1,6 +1,6 @@
 import { ProviderError } from '../llm/errors.ts'
 import type { Providers } from '../llm/index.ts'
-import type { PromptMessage, UserPart } from '../llm/provider.ts'
+import type { ModelCall, PromptMessage, UserPart } from '../llm/provider.ts'
 import type { AgentState } from '../wire/agent.ts'
 import type { CompactOptions } from './compaction.ts'
 
@@ -27,7 +27,7 @@ export function summariser({ agent, providers, signal, override }: SummariserOpt
 
     /** @throws {ProviderError} */
     async summarise(transcript: string, prompt: string): Promise<string> {
-      const call = provider.stream({
+      const call: ModelCall = {
         model,
         system: prompt,
         messages: settings?.prompt_acknowledgement ? [...acknowledged, user(transcript)] : [user(transcript)],
@@ -37,9 +37,12 @@ export function summariser({ agent, providers, signal, override }: SummariserOpt
         // A summary is text, whatever form the agent's own answers have.
         settings: { ...modelSettings, response_format: null, response_schema: null },
         signal,
-      })
+      }
       let text = ''
-      for await (const deltas of call) for (const delta of deltas) if (delta.type === 'text') text += delta.text
+      await provider.stream(call, (deltas) => {
+        for (const delta of deltas) if (delta.type === 'text') text += delta.text
+        return undefined
+      })
       if (text.trim() === '') throw new ProviderError('empty', provider)
       return text.trim()
     },

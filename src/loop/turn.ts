@@ -10,7 +10,6 @@ import { groupNote } from './prompt.ts'
 import { callReturns } from './returns.ts'
 import type { Member, Scene, TurnOptions } from './scene.ts'
 import { takeStep } from './step.ts'
-import type { MessageStream } from './stream.ts'
 import { estimateTokens, needsCompaction } from './tokens.ts'
 
 /** What a member said and did in its turn, and why that ended. */
@@ -24,7 +23,7 @@ export interface Said {
 }
 
 /** One member's turn: steps until it yields, or the request may make no more of them. */
-export async function* takeTurn(scene: Scene, member: Member, turn: number, options: TurnOptions = {}): MessageStream<Said> {
+export async function takeTurn(scene: Scene, member: Member, turn: number, options: TurnOptions = {}): Promise<Said> {
   const { admission, journal } = scene
   const others = audience(admission).filter(({ id }) => id !== member.id)
   const listeners = options.listeners ?? others.map(({ id }) => id)
@@ -38,7 +37,7 @@ export async function* takeTurn(scene: Scene, member: Member, turn: number, opti
     if (place === options.maxSteps) return end('end_turn')
     const known = journal.find(at)
     if (journal.full && !known) return end('max_steps')
-    const recorded: Recorded = yield* journal.step(at, (stepId) =>
+    const recorded: Recorded = await journal.step(at, (stepId) =>
       takeStep(scene, {
         agentId: member.id,
         stepId,
@@ -53,12 +52,12 @@ export async function* takeTurn(scene: Scene, member: Member, turn: number, opti
     )
     const calls = { at, listeners, lent: options.tools ?? [], history }
     const settled = recorded.waits
-      ? yield* settle(scene, calls)
-      : recorded.runs && (yield* callReturns(scene, calls, known !== undefined))
+      ? await settle(scene, calls)
+      : recorded.runs && (await callReturns(scene, calls, known !== undefined))
     said.push(...recorded.said, ...(settled ? settled.said : []))
     history.push(...recorded.returned, ...(settled ? settled.returned : []))
     notice = noticeOf(settled ? settled.missing : recorded.missing)
-    if (!known) yield* tidyUp(scene, at, recorded)
+    if (!known) await tidyUp(scene, at, recorded)
     called = recorded.calls
     const { stop } = settled || recorded
     if (stop) return { stop, said, calls: called, at }
@@ -68,14 +67,14 @@ export async function* takeTurn(scene: Scene, member: Member, turn: number, opti
 const noticeOf = (missing: string[] | undefined) => missing && `[Before you finish you must call: ${missing.join(', ')}]`
 
 /** After a step that left the context nearly full, older messages are summarised (groups.md §5.5.2). */
-async function* tidyUp(scene: Scene, at: At, { usage, contextWindow: window }: Recorded): MessageStream<void> {
+async function tidyUp(scene: Scene, at: At, { usage, contextWindow: window }: Recorded): Promise<void> {
   // Some providers count nothing, and cut silently what is too long.
   const tokens = usage.totalTokens || estimateTokens(await scene.store.contextOf(at.agentId))
   if (!needsCompaction(tokens, window)) return
   const agent = await scene.store.findAgent(scene.tenant, at.agentId)
   const { id: stepId } = scene.journal.find(at)!
   try {
-    yield* makeRoom(scene, { agent, stepId, trigger: 'post_step_context_check', window, tokens })
+    await makeRoom(scene, { agent, stepId, trigger: 'post_step_context_check', window, tokens })
   } catch (error) {
     scene.signal.throwIfAborted()
     if (error instanceof SystemPromptTooLong) throw error

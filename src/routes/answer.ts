@@ -3,12 +3,11 @@ import type { Caller, Services } from '../services.ts'
 import type { MessageScope, RunError, RunRow, Store } from '../db/store.ts'
 import { Expired, InvalidArgument, RunGoesOn } from '../errors.ts'
 import { expand } from '../stream/expand.ts'
-import { type Folded, fold } from '../stream/fold.ts'
+import { type Folded, Folding } from '../stream/fold.ts'
 import type { RunLog } from '../stream/log.ts'
-import type { Page } from '../stream/page.ts'
 import { answerStream } from '../stream/sse.ts'
 import { tail } from '../stream/tail.ts'
-import { type View, viewFor } from '../stream/views.ts'
+import { viewFor } from '../stream/views.ts'
 import type { LettaMessage } from '../wire/message.ts'
 import type { ListMessagesQuery, PageQuery } from '../wire/page.ts'
 import type { LettaResponse } from '../wire/response.ts'
@@ -27,9 +26,8 @@ export function answerEvents(
 ) {
   const fern = run.groupId !== null && c.req.header('x-fern-language') !== undefined
   const view = viewFor({ includePings: pings, types: run.admission.request.include_return_message_types, fern })
-  const pages = (signal: AbortSignal) => tail(log, run.seq, after, { silenceMs: config.keepaliveMs, signal })
   return answerStream(c, {
-    pages,
+    follow: (show, signal) => tail(log, run.seq, after, { silenceMs: config.keepaliveMs, signal }, show),
     runOf: () => run.id,
     runId: run.id,
     pings: pings && !fern,
@@ -78,8 +76,12 @@ export async function collect(
 ): Promise<Collected | undefined> {
   const view = viewFor({ includePings: true, types: run.admission.request.include_return_message_types, fern: false })
   const signal = AbortSignal.any([c.req.raw.signal, closing])
-  const pages = tail(log, run.seq, 0, { silenceMs: config.keepaliveMs, signal })
-  const { messages, stopReason, usage, error } = await fold(view ? viewed(pages, view) : pages)
+  const folding = new Folding()
+  await tail(log, run.seq, 0, { silenceMs: config.keepaliveMs, signal }, ({ text }) => {
+    folding.read(view ? view(text) : text)
+    return undefined
+  })
+  const { messages, stopReason, usage, error } = folding.result()
   c.header('x-letta-run-id', run.id)
   // The input is stored: sent again by itself, as letta-client does after a 429 or 500, it would be heard twice.
   if (!usage) c.header('x-should-retry', 'false')
@@ -107,10 +109,6 @@ const responseOf = ({ messages: all, stopReason, usage }: Exclude<Collected, { f
   const { run_id: _run, seq_id: _seq, ...counted } = usage
   const messages = all.filter((message) => !isNote(message))
   return { messages, stop_reason: { message_type: 'stop_reason', stop_reason: stopReason.stop_reason }, usage: counted }
-}
-
-async function* viewed(pages: AsyncIterable<Page>, view: View) {
-  for await (const page of pages) yield { ...page, text: view(page.text) }
 }
 
 /**

@@ -5,7 +5,7 @@ import type { RunRow, Target } from '../db/store.ts'
 import { InvalidArgument, NotFound } from '../errors.ts'
 import { Completion } from '../stream/completion.ts'
 import { readFrame, splitFrames } from '../stream/frame.ts'
-import type { Page } from '../stream/page.ts'
+import type { Show } from '../stream/page.ts'
 import { answerStream } from '../stream/sse.ts'
 import { tail } from '../stream/tail.ts'
 import { ChatCompletion, ChatCompletionChunk, ChatError, ChatModel, ChatModelList, ChatRequest } from '../wire/completion.ts'
@@ -87,7 +87,10 @@ function stream(
   withUsage: boolean,
 ): Response {
   return answerStream(c, {
-    pages: (signal) => chunks(tail(log, run.seq, 0, { silenceMs: config.keepaliveMs, signal }), completion, withUsage),
+    follow: async (show, signal) => {
+      await show({ text: event(completion.chunk({ role: 'assistant', content: '' })), last: 0, final: false })
+      await tail(log, run.seq, 0, { silenceMs: config.keepaliveMs, signal }, asChunks(show, completion, withUsage))
+    },
     runOf: () => run.id,
     runId: run.id,
     pings: false,
@@ -97,15 +100,14 @@ function stream(
   })
 }
 
-async function* chunks(pages: AsyncIterable<Page>, completion: Completion, withUsage: boolean): AsyncGenerator<Page> {
-  yield { text: event(completion.chunk({ role: 'assistant', content: '' })), last: 0, final: false }
-  for await (const page of pages) {
+const asChunks =
+  (show: Show, completion: Completion, withUsage: boolean): Show =>
+  (page) => {
     const text = splitFrames(page.text)
       .map((frame) => eventsOf(frame, completion, withUsage))
       .join('')
-    if (text !== '' || page.text === '' || page.final) yield { ...page, text }
+    return text !== '' || page.text === '' || page.final ? show({ ...page, text }) : undefined
   }
-}
 
 const event = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`
 

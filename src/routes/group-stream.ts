@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Caller, Services } from '../services.ts'
 import { InvalidArgument } from '../errors.ts'
 import { feedPlace, type FeedPlace } from '../stream/cursor.ts'
-import { feed, type FeedStart } from '../stream/feed.ts'
+import { feed, type FeedPage, type FeedStart } from '../stream/feed.ts'
 import { answerStream } from '../stream/sse.ts'
 import { viewFor } from '../stream/views.ts'
 import { GroupId } from '../wire/id.ts'
@@ -27,8 +27,8 @@ export const groupStreamRoutes = ({ store, log, config, closing }: Services) => 
       const start = place ? await startAfter(c.var.tenant, group, place) : await startNow(group)
       const next = (number: number) => store.nextGroupRun(group, number)
       return answerStream(c, {
-        pages: (signal) => feed(log, start, { group, next, silenceMs: config.keepaliveMs, signal }),
-        runOf: ({ run }) => run?.id ?? null,
+        follow: (show, signal) => feed(log, start, { group, next, silenceMs: config.keepaliveMs, signal }, show),
+        runOf: ({ run }: FeedPage) => run?.id ?? null,
         pings,
         view: viewFor({ includePings: pings, types: null, fern: false }),
         stallMs: config.readerStallMs,

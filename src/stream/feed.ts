@@ -2,7 +2,8 @@ import type { FeedRun } from '../db/store.ts'
 import { Expired } from '../errors.ts'
 import { doneFrame } from './frame.ts'
 import type { RunLog } from './log.ts'
-import type { Page } from './page.ts'
+import type { Page, Show } from './page.ts'
+import { Silence } from './silence.ts'
 import { tail, type TailOptions } from './tail.ts'
 
 /** Some of a feed. An empty text is silence; `run` is null while there is no run to follow. */
@@ -33,31 +34,41 @@ export interface FeedOptions extends TailOptions {
  *
  * @throws {Expired} when it comes to a run whose frames are kept no more: nothing is skipped in silence
  */
-export async function* feed(
+export async function feed(
   log: RunLog,
   { run, number, seq, fresh }: FeedStart,
   { group, next, ...options }: FeedOptions,
-): AsyncGenerator<FeedPage, void, void> {
+  show: Show<FeedPage>,
+): Promise<void> {
   const { silenceMs, signal } = options
-  // Watch before the first look: a run that is admitted between the two rings a bell that is already ours.
-  const arrivals = log.watch(group, silenceMs, signal)
+  /** True when a run has come; made anew before each look, so that one which is admitted meanwhile is heard of. */
+  let arrival = Promise.withResolvers<boolean>()
+  const unwatch = log.watch(group, () => arrival.resolve(true))
+  const nothing = () => arrival.resolve(false)
+  const silence = new Silence(silenceMs, nothing)
+  signal.addEventListener('abort', nothing, { once: true })
   try {
     // An `id:` line alone is no event, but an EventSource comes back with it.
-    if (fresh) yield { text: `id: ${run?.seq ?? number}.${seq}\n\n`, last: seq, final: false, run: run ?? null }
+    if (fresh) await show({ text: `id: ${run?.seq ?? number}.${seq}\n\n`, last: seq, final: false, run: run ?? null })
     while (!signal.aborted) {
       if (run) {
-        for await (const page of tail(log, run.seq, seq, options)) {
-          const text = relabelled(page, run.seq)
-          if (text !== '' || !page.final) yield { text, last: page.last, final: false, run }
-        }
+        const followed = run
+        await tail(log, followed.seq, seq, options, (page) => {
+          const text = relabelled(page, followed.seq)
+          return text !== '' || !page.final ? show({ text, last: page.last, final: false, run: followed }) : undefined
+        })
         number = run.seq
         seq = 0
       }
+      arrival = Promise.withResolvers()
+      silence.heard()
       run = await begun(await next(number))
-      if (!run && !(await arrivals.next()) && !signal.aborted) yield { text: '', last: 0, final: false, run: null }
+      if (!run && !(await arrival.promise) && !signal.aborted) await show({ text: '', last: 0, final: false, run: null })
     }
   } finally {
-    arrivals.close()
+    unwatch()
+    silence.stop()
+    signal.removeEventListener('abort', nothing)
   }
 
   /** A run that has just been stored is in the log a moment later; then the bell rings. */

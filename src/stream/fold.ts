@@ -1,7 +1,6 @@
 import type { ErrorMessage, EventMessage, Frame, LettaMessage, StopReason, ToolCall, ToolCallDelta } from '../wire/message.ts'
 import type { UsageStatistics } from '../wire/usage.ts'
 import { readFrame, splitFrames } from './frame.ts'
-import type { Page } from './page.ts'
 
 /** A whole stream: its messages merged, and how it ended. */
 export interface Folded {
@@ -11,23 +10,20 @@ export interface Folded {
   error: ErrorMessage | undefined
 }
 
-/** Reads a stream to its end and merges its deltas to whole messages (streaming.md §A). */
-export async function fold(pages: AsyncIterable<Page>): Promise<Folded> {
-  const folding = new Folding()
-  for await (const page of pages) {
-    for (const text of splitFrames(page.text)) {
-      const message = readFrame(text)
-      if (message) folding.add(message)
-    }
-  }
-  return folding.result()
-}
-
+/** Merges the deltas of a stream to whole messages (streaming.md §A). */
 export class Folding {
   readonly #messages = new Map<string, LettaMessage>()
   #stopReason: StopReason | undefined
   #usage: UsageStatistics | undefined
   #error: ErrorMessage | undefined
+
+  /** Takes whole frames. */
+  read(text: string): void {
+    for (const frame of splitFrames(text)) {
+      const message = readFrame(frame)
+      if (message) this.add(message)
+    }
+  }
 
   /** @returns the whole message that it was a part of, so far */
   add(message: Frame): LettaMessage | undefined {

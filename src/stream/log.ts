@@ -6,7 +6,7 @@ import { endOfPacked, Unpacker } from './packed.ts'
 import type { Page } from './page.ts'
 import { WriteQueue } from './queue.ts'
 import { SealedFrames } from './sealed.ts'
-import { type Growth, Wake } from './wake.ts'
+import { Wake } from './wake.ts'
 
 /** Is told of each group commit: how many frames, how long the store took, and since when the oldest of them waited. */
 export type CommitWatcher = (frames: number, commitMs: number, waitedMs: number) => void
@@ -169,9 +169,9 @@ export class RunLog {
     this.#queue.giveUp()
   }
 
-  /** Hears that a run grows, by its number, or that a group has a new run, by the group's id. */
-  watch(what: number | string, silenceMs: number, signal: AbortSignal): Growth {
-    return this.#wake.watch(what, silenceMs, signal)
+  /** Hears that a run grows, by its number, or that a group has a new run, by the group's id: see {@link Wake.watch}. */
+  watch(what: number | string, hear: () => void): () => void {
+    return this.#wake.watch(what, hear)
   }
 
   /** Tells who watches a group that it has a new run, which has begun. */

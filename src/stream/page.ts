@@ -4,3 +4,6 @@ export interface Page {
   last: number
   final: boolean
 }
+
+/** Takes a page; a promise holds the next one back until it resolves. */
+export type Show<P extends Page = Page> = (page: P) => Promise<void> | undefined

@@ -4,12 +4,12 @@ import { randomInt, randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { logger } from '../logger.ts'
 import { type Ping, wireDate } from '../wire/message.ts'
-import type { Page } from './page.ts'
+import type { Page, Show } from './page.ts'
 import type { View } from './views.ts'
 
 export interface SseOptions<P extends Page> {
-  /** What goes out, e.g. a tail; an empty page that is not the final one is silence. It ends, too, when the signal aborts. */
-  pages: (signal: AbortSignal) => AsyncIterable<P>
+  /** Shows what goes out, e.g. a tail; an empty page that is not the final one is silence. It ends, too, when the signal aborts. */
+  follow: (show: Show<P>, signal: AbortSignal) => Promise<void>
   /** The run whose silence a page is, if any. */
   runOf: (page: P) => string | null
   /** The one run that it is all about. */
@@ -80,7 +80,7 @@ function alreadySent(): Response {
 
 async function pump<P extends Page>(
   out: ServerResponse,
-  { pages, runOf, pings, view, stallMs, closing }: SseOptions<P>,
+  { follow, runOf, pings, view, stallMs, closing }: SseOptions<P>,
   gone: AbortSignal,
 ) {
   const signal = AbortSignal.any([gone, closing])
@@ -91,10 +91,11 @@ async function pump<P extends Page>(
     page.text = ''
     return text.length < SMALL_CHARS ? text : Buffer.from(text)
   }
-  for await (const page of pages(signal)) {
+  const show = (page: P) => {
     const chunk = chunkOf(page)
-    if (chunk.length > 0 && !out.write(chunk)) await drained(out, stallMs, signal)
+    return chunk.length > 0 && !out.write(chunk) ? drained(out, stallMs, signal) : undefined
   }
+  await follow(show, signal)
   if (gone.aborted) return
   out.end(signal.aborted ? retryLine() : undefined)
 }

@@ -1,5 +1,6 @@
 import type { RunLog } from './log.ts'
-import type { Page } from './page.ts'
+import type { Page, Show } from './page.ts'
+import { Silence } from './silence.ts'
 
 export interface TailOptions {
   /** A reader that saw nothing for so long gets an empty page. */
@@ -8,31 +9,75 @@ export interface TailOptions {
 }
 
 /**
- * The frames of run number `run` above `after`: stored ones first, then as they come, to the final one. An empty page is
+ * Shows the frames of run number `run` above `after`: stored ones first, then as they come, to the final one. An empty page is
  * `silenceMs` of silence. The first reader, a live one and one that comes back are all this (streaming.md §A.1, I6, I9): it
- * reads the log at its own pace, and holds one page.
+ * reads the log at its own pace, and holds one page. What is committed is shown within the commit's own call: a promise for
+ * each token of each reader would cost more than all else here.
+ *
+ * @returns when the final page was shown, or the signal has aborted
+ * @throws what `show` throws, and when frames are kept no more
  */
-export async function* tail(
+export async function tail(
   log: RunLog,
   run: number,
   after: number,
   { silenceMs, signal }: TailOptions,
-): AsyncGenerator<Page, void, void> {
-  // Watch before the first read: a frame committed between the two rings a bell that is already ours.
-  const growth = log.watch(run, silenceMs, signal)
-  try {
-    while (!signal.aborted) {
-      const found = log.read(run, after)
-      const page = found instanceof Promise ? await found : found
-      if (page) {
-        after = page.last
-        yield page
-        if (page.final) return
-      } else if (!(await growth.next()) && !signal.aborted) {
-        yield { text: '', last: after, final: false }
-      }
+  show: Show,
+): Promise<void> {
+  const end = Promise.withResolvers<void>()
+  /** The reader is not done with its page. */
+  let busy = false
+  let over = false
+  const fail = (error: unknown) => {
+    over = true
+    end.reject(error)
+  }
+  const shown = (page: Page) => {
+    if (over) return undefined
+    after = page.last
+    over = page.final
+    silence.heard()
+    const held = show(page)
+    if (over) end.resolve(held)
+    return held
+  }
+  const offer = (page: Page | Promise<Page>) => {
+    try {
+      const held = page instanceof Promise ? page.then(shown) : shown(page)
+      if (!held) return
+      busy = true
+      held.then(() => {
+        busy = false
+        read()
+      }, fail)
+    } catch (error) {
+      fail(error)
     }
+  }
+  const read = () => {
+    while (!busy && !over) {
+      const page = log.read(run, after)
+      if (!page) return
+      offer(page)
+    }
+  }
+  const leave = () => {
+    over = true
+    end.resolve()
+  }
+  const silence = new Silence(silenceMs, () => {
+    if (!busy) offer({ text: '', last: after, final: false })
+  })
+  // Watch before the first read: a frame committed between the two rings a bell that is already ours.
+  const unwatch = log.watch(run, read)
+  signal.addEventListener('abort', leave, { once: true })
+  if (signal.aborted) leave()
+  read()
+  try {
+    await end.promise
   } finally {
-    growth.close()
+    unwatch()
+    silence.stop()
+    signal.removeEventListener('abort', leave)
   }
 }

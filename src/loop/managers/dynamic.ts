@@ -1,6 +1,5 @@
 import { parseArguments } from '../../tools/arguments.ts'
 import type { LentTool, Member } from '../scene.ts'
-import type { MessageStream } from '../stream.ts'
 import type { Said } from '../turn.ts'
 import { type Chat, type Ending, endsChat } from './manager.ts'
 
@@ -10,14 +9,14 @@ const CHOOSE = 'choose_next_participant'
  * The manager agent says who speaks next, `maxTurns` times, by default once for each member. The same member does not speak
  * twice in a row. The termination token, said by a member or chosen by the manager, ends it (design §5 row 13).
  */
-export async function* dynamic(chat: Chat): MessageStream<Ending> {
+export async function dynamic(chat: Chat): Promise<Ending> {
   const { members, maxTurns, terminationToken: token } = chat
   let previous: Member | undefined
   for (let turn = 0; turn < (maxTurns ?? members.length); turn++) {
     const candidates = members.length > 1 ? members.filter(({ id }) => id !== previous?.id) : members
-    const chosen = yield* choose(chat, candidates, previous)
+    const chosen = await choose(chat, candidates, previous)
     if ('stop' in chosen) return chosen
-    const said = yield* chat.speak(chosen)
+    const said = await chat.speak(chosen)
     if (endsChat(said)) return { stop: said.stop, endedBy: null }
     if (token && said.said.some((text) => text.includes(token))) return { stop: 'end_turn', endedBy: 'termination_token' }
     previous = chosen
@@ -26,13 +25,13 @@ export async function* dynamic(chat: Chat): MessageStream<Ending> {
 }
 
 /** Asks the manager; after a second answer that names nobody it is the next member's turn, and the reader is told. */
-async function* choose(chat: Chat, candidates: Member[], previous: Member | undefined): MessageStream<Member | Ending> {
+async function choose(chat: Chat, candidates: Member[], previous: Member | undefined): Promise<Member | Ending> {
   const { manager, members, terminationToken: token } = chat
   const names = candidates.map(({ name }) => name)
   const options = token ? [...names, token] : names
   let reason = ''
   for (let attempt = 0; attempt < 2; attempt++) {
-    const asked = yield* chat.speak(manager!, {
+    const asked = await chat.speak(manager!, {
       note: noteFor(chat, names, attempt > 0),
       tools: [chooseTool(options)],
       mustCall: CHOOSE,

@@ -2,7 +2,6 @@ import { parseArguments } from '../../tools/arguments.ts'
 import type { CallPart } from '../../db/store.ts'
 import type { LentTool, Member } from '../scene.ts'
 import { distinct } from '../members.ts'
-import type { MessageStream } from '../stream.ts'
 import { type Chat, type Ending, endsChat, type Settled } from './manager.ts'
 
 const BROADCAST = 'send_message_to_all_agents_in_group'
@@ -11,9 +10,9 @@ const BROADCAST = 'send_message_to_all_agents_in_group'
  * The manager agent asks all members at once; they work at the same time, and it answers the user with what they found
  * (design §5 row 14).
  */
-export async function* supervisor({ members, manager, speak, together, answer }: Chat): MessageStream<Ending> {
+export async function supervisor({ members, manager, speak, together, answer }: Chat): Promise<Ending> {
   const chief = manager!
-  const asked = yield* speak(chief, {
+  const asked = await speak(chief, {
     note: 'You lead this group. First say to all its members, with your tool, what you want from them; you get their answers back.',
     tools: [broadcast],
     mustCall: BROADCAST,
@@ -24,7 +23,7 @@ export async function* supervisor({ members, manager, speak, together, answer }:
   if (calls.length > 0) {
     const workers = distinct(members)
     const heardBy = (worker: Member) => workers.flatMap(({ id }) => (id === worker.id ? [] : [id]))
-    const answers = yield* together(workers.map((worker) => speak(worker, { listeners: heardBy(worker) })))
+    const answers = await together(workers.map((worker) => speak(worker, { listeners: heardBy(worker) })))
     const paused = answers.some((said) => 'stop' in said && said.stop === 'requires_approval')
     if (paused) return { stop: 'requires_approval', endedBy: null }
     await answer(chief, asked, calls, JSON.stringify(workers.map((worker, index) => entry(worker, answers[index]!))))
@@ -32,7 +31,7 @@ export async function* supervisor({ members, manager, speak, together, answer }:
     // A model that does as it likes has answered by itself.
     return { stop: asked.stop, endedBy: 'no_broadcast' }
   }
-  const { stop } = yield* speak(chief)
+  const { stop } = await speak(chief)
   return { stop, endedBy: null }
 }
 

@@ -1,6 +1,5 @@
 import { distinct } from '../members.ts'
 import type { LentTool, Member } from '../scene.ts'
-import type { MessageStream } from '../stream.ts'
 import { type Chat, type Ending, endsChat } from './manager.ts'
 
 /** Hand-overs in one request, when the group sets no limit: enough for each to have it a few times. */
@@ -10,13 +9,13 @@ const HANDOVERS_EACH = 4
  * The first member has the word until it hands over to another, by a tool of its own for each, or ends its turn without
  * (design §5 row 18).
  */
-export async function* swarm({ members, maxTurns, speak }: Chat): MessageStream<Ending> {
+export async function swarm({ members, maxTurns, speak }: Chat): Promise<Ending> {
   const all = distinct(members)
   const tools = handovers(all)
   let speaker = all[0]!
   for (let turn = 0; turn < (maxTurns ?? all.length * HANDOVERS_EACH); turn++) {
     const others = all.filter(({ id }) => id !== speaker.id)
-    const said = yield* speak(speaker, { tools: others.map((other) => tools.get(other)!) })
+    const said = await speak(speaker, { tools: others.map((other) => tools.get(other)!) })
     if (endsChat(said)) return { stop: said.stop, endedBy: null }
     // The first hand-over counts.
     const [next] = said.calls.flatMap(({ name }) => others.find((other) => tools.get(other)!.spec.name === name) ?? [])
