@@ -91,13 +91,29 @@ async function pump<P extends Page>(
     page.text = ''
     return text.length < SMALL_CHARS ? text : Buffer.from(text)
   }
+  const write = writer(out)
   const show = (page: P) => {
     const chunk = chunkOf(page)
-    return chunk.length > 0 && !out.write(chunk) ? drained(out, stallMs, signal) : undefined
+    return chunk.length > 0 && !write(chunk) ? drained(out, stallMs, signal) : undefined
   }
   await follow(show, signal)
   if (gone.aborted) return
   out.end(signal.aborted ? retryLine() : undefined)
+}
+
+/**
+ * How to write to a response whose head is sent. Short texts go to the socket as one piece, in HTTP's chunked framing (RFC 9112
+ * §7.1): node would write each as four. Where there is no such framing, or the response waits for one before it, node does it.
+ *
+ * @returns what says false when the socket should drain first
+ */
+function writer(out: ServerResponse): (chunk: string | Buffer) => boolean {
+  const { socket } = out
+  if (!out.chunkedEncoding || !socket) return (chunk) => out.write(chunk)
+  return (chunk) =>
+    typeof chunk === 'string'
+      ? socket.write(`${Buffer.byteLength(chunk).toString(16)}\r\n${chunk}\r\n`)
+      : out.write(chunk)
 }
 
 /** A ping that is not stored: it has no `id:` line, and carries the last number (streaming.md §1.3). */
@@ -125,11 +141,13 @@ function drained(out: ServerResponse, stallMs: number, signal: AbortSignal): Pro
     const done = () => {
       clearTimeout(stalled)
       out.off('drain', done)
+      out.socket?.off('drain', done)
       signal.removeEventListener('abort', done)
       resolve()
     }
     const stalled = setTimeout(() => out.destroy(), stallMs)
     out.once('drain', done)
+    out.socket?.once('drain', done)
     signal.addEventListener('abort', done, { once: true })
     if (signal.aborted) done()
   })
