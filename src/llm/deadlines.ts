@@ -14,13 +14,14 @@ export const forSilentThinker = (timeouts: Timeouts): Timeouts => ({
   requestTimeoutMs: Math.max(timeouts.requestTimeoutMs, timeouts.streamTimeoutMs),
 })
 
-/** The waits of one request (faults.md F36). A timer is made when another kind of waiting begins, never for a token. */
+/** The waits of one request (faults.md F36). A token costs a look at the clock: no timer is made for it, or moved. */
 export class Deadlines {
   readonly #silenceMs: number
   readonly #onLate: (what: string) => void
   readonly #total: NodeJS.Timeout
   #timer: NodeJS.Timeout
   #speaking = false
+  #heardAt = 0
   #paused = false
 
   /** @param onLate is told what took too long */
@@ -33,12 +34,11 @@ export class Deadlines {
 
   /** Something came. Before the first token nothing else counts, be it a head or a sign of life. */
   heard(token: boolean): void {
-    if (this.#speaking) this.#timer.refresh()
-    else if (token) {
-      this.#speaking = true
-      clearTimeout(this.#timer)
-      this.#timer = this.#alarm(this.#silenceMs, `nothing came for ${this.#silenceMs} ms`)
-    }
+    this.#heardAt = performance.now()
+    if (this.#speaking || !token) return
+    this.#speaking = true
+    clearTimeout(this.#timer)
+    this.#listen(this.#silenceMs)
   }
 
   /** It is not the model that is waited for, but who listens to it. */
@@ -49,7 +49,9 @@ export class Deadlines {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    this.#timer.refresh()
+    this.#heardAt = performance.now()
+    clearTimeout(this.#timer)
+    this.#listen(this.#silenceMs)
   }
 
   /** All has come but the end, which is waited for no longer than this. */
@@ -62,6 +64,14 @@ export class Deadlines {
     this.#paused = false
     clearTimeout(this.#timer)
     clearTimeout(this.#total)
+  }
+
+  #listen(ms: number) {
+    this.#timer = setTimeout(() => {
+      const leftMs = Math.ceil(this.#heardAt + this.#silenceMs - performance.now())
+      if (leftMs > 0) this.#listen(leftMs)
+      else if (!this.#paused) this.#onLate(`nothing came for ${this.#silenceMs} ms`)
+    }, ms)
   }
 
   #alarm(ms: number, what: string): NodeJS.Timeout {

@@ -1,6 +1,6 @@
 import type { Frame, MessageHead } from '../wire/message.ts'
 import { doneFrame } from './frame.ts'
-import { type Envelope, framed } from './packed.ts'
+import { bodyOf, type Envelope, framed } from './packed.ts'
 
 /** A frame as it goes to a reader, and as it is stored behind the frame before it (packed.ts). */
 export interface Encoded {
@@ -23,9 +23,9 @@ export class Encoder {
       this.#head = message
       this.#envelope = envelopeOf(message)
     }
-    const body = bodyOf(message)
-    const text = framed(this.#envelope, seq, body)
-    return { text, packed: known ? body : text }
+    const said = saidIn(message)
+    const text = framed(this.#envelope, seq, said)
+    return { text, packed: known ? bodyOf(said) : text }
   }
 
   /** The end of a run. */
@@ -46,16 +46,33 @@ export class Encoder {
 
 type Headed = MessageHead & { message_type: string }
 
+const inHead = new Set<string>([
+  'id',
+  'date',
+  'name',
+  'message_type',
+  'otid',
+  'sender_id',
+  'step_id',
+  'is_err',
+  'seq_id',
+  'run_id',
+] satisfies (keyof Headed)[])
+
 function envelopeOf({ id, date, name, message_type, otid, sender_id, step_id, is_err, run_id }: Headed): Envelope {
   const head = JSON.stringify({ id, date, name, message_type, otid, sender_id, step_id, is_err })
   return { before: `${head.slice(0, -1)},"seq_id":`, after: `,"run_id":${JSON.stringify(run_id)}` }
 }
 
-/** JSON of what the message has beside its head. */
-function bodyOf(message: Headed): string {
-  // oxlint-disable-next-line no-unused-vars -- what is named here is in the envelope
-  const { id, date, name, message_type, otid, sender_id, step_id, is_err, seq_id, run_id, ...said } = message
-  return JSON.stringify(said)
+/** What the message has beside its head, as JSON without its braces. */
+function saidIn(message: Headed): string {
+  let said = ''
+  for (const name of Object.keys(message)) {
+    if (inHead.has(name)) continue
+    const json = JSON.stringify(message[name as keyof Headed])
+    if (json !== undefined) said += said === '' ? `"${name}":${json}` : `,"${name}":${json}`
+  }
+  return said
 }
 
 /** Most often these are the same strings, not merely equal ones. */

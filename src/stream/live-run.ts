@@ -1,7 +1,7 @@
 import type { NewFrames, Segment } from '../db/store.ts'
 import type { Frame } from '../wire/message.ts'
 import { type Encoded, Encoder } from './encoder.ts'
-import { packed, unpack } from './packed.ts'
+import { unpack } from './packed.ts'
 import type { Page } from './page.ts'
 import { PAGE_CHARS } from './sealed.ts'
 
@@ -28,17 +28,14 @@ export class LiveRun {
   #given: number
   readonly #encoder = new Encoder()
   #pending: Encoded[] = []
-  /** What is being stored; the first block goes on with the last of `#blocks`, unless that is full. */
+  /** What is being stored. */
   #storing: Encoded[] = []
-  #taken: Block[] = []
   /** The frames of the newest commit. */
   #newest: Encoded[] = []
   /** The number of the last committed frame. */
   #last: number
   /** What is committed and in no segment. */
   #blocks: Block[] = []
-  /** What the open block holds, with what is being stored; a new one is begun when it is full. */
-  #filled = Infinity
   /** The page that was read last: of many readers, all but the first find theirs made. */
   #page: { after: number; text: string; last: number } | undefined
   #unpacked: { block: Block; frames: { text: string }[] } | undefined
@@ -78,29 +75,27 @@ export class LiveRun {
 
   /** Takes what is pending, to be stored; what is added meanwhile waits for the next time. */
   take(): NewFrames {
-    const first = this.#last + 1
     this.#storing = this.#pending
     this.#pending = []
-    this.#pack(this.#blockChars)
-    const frames = this.#taken.length === 1 ? this.#taken[0]!.frames : this.#taken.flatMap((block) => block.frames)
-    return { run: this.number, first, count: frames.length, frames: packed(frames) }
+    return { run: this.number, first: this.#last + 1, count: this.#storing.length, frames: this.#pack(this.#blockChars) }
   }
 
   /** What was taken is stored, in this row of the log: from now on it is shown. */
   committed(logId: number): void {
     if (this.#blocks.length === 0) this.pinned = logId
-    for (const taken of this.#taken) {
-      const open = this.#blocks.at(-1)
-      if (open && open.chars < this.#blockChars) {
-        open.last = taken.last
-        open.chars += taken.chars
-        open.frames.push(...taken.frames)
-      } else this.#blocks.push(taken)
+    let open = this.#blocks.at(-1)
+    for (const { text, packed } of this.#storing) {
+      this.#last++
+      if (!open || open.chars >= this.#blockChars) {
+        open = { first: this.#last, last: this.#last, chars: 0, frames: [] }
+        this.#blocks.push(open)
+      }
+      open.last = this.#last
+      open.chars += text.length
+      open.frames.push(packed)
     }
-    this.#last += this.#storing.length
     this.#newest = this.#storing
     this.#storing = []
-    this.#taken = []
     this.#page = undefined
     this.#unpacked = undefined
   }
@@ -109,7 +104,6 @@ export class LiveRun {
   giveBack(): void {
     this.#pending.unshift(...this.#storing)
     this.#storing = []
-    this.#taken = []
   }
 
   /** Takes what was given numbers elsewhere, and is stored: first frames, and those of an earlier process. */
@@ -122,23 +116,20 @@ export class LiveRun {
 
   /** Its last segment, with `[DONE]` behind all that is pending. It may be asked for again. */
   end(): Segment {
-    if (this.#storing.length === 0) {
-      this.#storing = [...this.#pending, this.#encoder.done(++this.#given)]
-      this.#pack(Infinity)
-    }
-    const blocks = [...this.#blocks, ...this.#taken]
-    const frames = packed(blocks.flatMap((block) => block.frames))
-    return { run: this.number, first: blocks[0]!.first, last: this.#given, final: true, frames }
+    if (this.#storing.length === 0) this.#storing = [...this.#pending, this.#encoder.done(++this.#given)]
+    const first = this.#blocks[0]?.first ?? this.#last + 1
+    const frames = this.#blocks.map(packedIn).join('') + this.#pack(Infinity)
+    return { run: this.number, first, last: this.#given, final: true, frames }
   }
 
   /** What is committed and in no segment. */
   segments(): Segment[] {
-    return this.#blocks.map(({ first, last, frames }) => ({
+    return this.#blocks.map((block) => ({
       run: this.number,
-      first,
-      last,
+      first: block.first,
+      last: block.last,
       final: false,
-      frames: packed(frames),
+      frames: packedIn(block),
     }))
   }
 
@@ -146,7 +137,6 @@ export class LiveRun {
   sealed(): void {
     this.#blocks = []
     this.#unpacked = undefined
-    this.#filled = Infinity
   }
 
   /** True when what comes above `after` is here; else it is in a segment. */
@@ -175,24 +165,25 @@ export class LiveRun {
   #older(after: number): [frames: { text: string }[], before: number] {
     const block = this.#blocks.find(({ last }) => last > after)!
     if (this.#unpacked?.block !== block) {
-      this.#unpacked = { block, frames: unpack(packed(block.frames), block.first, block.last).map((text) => ({ text })) }
+      this.#unpacked = { block, frames: unpack(packedIn(block), block.first, block.last).map((text) => ({ text })) }
     }
     return [this.#unpacked.frames, block.first - 1]
   }
 
-  #pack(blockChars: number) {
-    let seq = this.#last
-    for (const { text, packed: stored } of this.#storing) {
-      seq++
-      const full = this.#filled >= blockChars
-      if (full) this.#filled = 0
-      this.#filled += text.length
-      const open = this.#taken.at(-1)
-      if (open && !full) {
-        open.last = seq
-        open.chars += text.length
-        open.frames.push(stored)
-      } else this.#taken.push({ first: seq, last: seq, chars: text.length, frames: [full ? text : stored] })
+  /** What is being stored, as it is stored: a frame that begins a block is a whole one, and so is the first of a segment. */
+  #pack(blockChars: number): string {
+    let chars = this.#blocks.at(-1)?.chars ?? Infinity
+    let packed = ''
+    for (const frame of this.#storing) {
+      if (chars >= blockChars) {
+        frame.packed = frame.text
+        chars = 0
+      }
+      chars += frame.text.length
+      packed += frame.packed
     }
+    return packed
   }
 }
+
+const packedIn = ({ frames }: Block): string => frames.join('')

@@ -76,7 +76,8 @@ export class RunLog {
     return await this.#queue.offer(async () => {
       const { seq, logId } = await admit(frames)
       const run = this.#adopt(seq, 0)
-      this.#shown(run, logId, () => run.restore(frames, logId))
+      run.restore(frames, logId)
+      this.#shown(run, logId)
       return seq
     })
   }
@@ -111,7 +112,10 @@ export class RunLog {
       const frames = run.pending > 0 ? run.take() : null
       try {
         const logId = await this.#queue.patiently(() => store(frames))
-        if (frames) this.#committed(run, logId)
+        if (frames) {
+          run.committed(logId)
+          this.#shown(run, logId)
+        }
       } catch (error) {
         run.giveBack()
         throw error
@@ -200,7 +204,8 @@ export class RunLog {
       // What is sealed is not looked at: what it was packed behind may be trimmed.
       if (run && first > run.given) {
         const { frames, end } = unpackers.get(number)!.unpack(row.frames, first, count, at)
-        this.#shown(run, row.id, () => run.restore(frames, row.id))
+        run.restore(frames, row.id)
+        this.#shown(run, row.id)
         at = end
       } else at = endOfPacked(row.frames, count, at)
     }
@@ -241,21 +246,19 @@ export class RunLog {
         throw error
       })
     this.#flushedAt = performance.now()
-    for (const run of growing) this.#committed(run, logId)
+    for (const run of growing) {
+      run.committed(logId)
+      this.#shown(run, logId)
+    }
     const count = batch.reduce((sum, taken) => sum + taken.count, 0)
     this.#options.onCommit(count, this.#flushedAt - begunAt, this.#flushedAt - since)
     await this.#tidy(growing)
   }
 
-  /** What was taken of a run is in this row of the log: readers may see it. */
-  #committed(run: LiveRun, logId: number) {
-    this.#shown(run, logId, () => run.committed(logId))
-  }
-
-  #shown(run: LiveRun, logId: number, show: () => void) {
+  /** What of a run is in this row of the log is its newest: readers may see it. */
+  #shown(run: LiveRun, logId: number) {
     this.#lastLogId = Math.max(this.#lastLogId, logId)
     this.#pinning.add(run)
-    show()
     this.#wake.ring(run.number)
   }
 

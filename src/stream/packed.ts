@@ -10,12 +10,12 @@ export interface Envelope {
   after: string
 }
 
-/** @param body the JSON of what is said, as an object of its own */
-export const framed = ({ before, after }: Envelope, seq: number, body: string): string =>
-  `id: ${seq}\ndata: ${before}${seq}${after}${body === '{}' ? '}' : `,${body.slice(1)}`}\n\n`
+/** @param said the fields of what is said, as JSON without its braces */
+export const framed = ({ before, after }: Envelope, seq: number, said: string): string =>
+  `id: ${seq}\ndata: ${before}${seq}${after}${said === '' ? '' : `,${said}`}}\n\n`
 
-/** @param frames bodies, and whole frames */
-export const packed = (frames: string[]): string => frames.reduce((text, one) => text + (isBody(one, 0) ? `${one}\n` : one), '')
+/** How a delta is stored whose envelope is that of the frame before it. */
+export const bodyOf = (said: string): string => `{${said}}\n`
 
 /** Unpacks frames in the order in which they were packed; the first is a whole one. */
 export class Unpacker {
@@ -33,7 +33,7 @@ export class Unpacker {
   }
 
   #unpackOne(one: string, seq: number): string {
-    if (isBody(one, 0)) return framed(this.#envelope!, seq, one.slice(0, -1))
+    if (isBody(one, 0)) return framed(this.#envelope!, seq, one.slice(1, -2))
     this.#envelope = envelopeIn(one, seq)
     return one
   }

@@ -111,9 +111,7 @@ function writer(out: ServerResponse): (chunk: string | Buffer) => boolean {
   const { socket } = out
   if (!out.chunkedEncoding || !socket) return (chunk) => out.write(chunk)
   return (chunk) =>
-    typeof chunk === 'string'
-      ? socket.write(`${Buffer.byteLength(chunk).toString(16)}\r\n${chunk}\r\n`)
-      : out.write(chunk)
+    typeof chunk === 'string' ? socket.write(`${Buffer.byteLength(chunk).toString(16)}\r\n${chunk}\r\n`) : out.write(chunk)
 }
 
 /** A ping that is not stored: it has no `id:` line, and carries the last number (streaming.md §1.3). */
