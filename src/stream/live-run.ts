@@ -5,19 +5,48 @@ import { unpack } from './packed.ts'
 import type { Page } from './page.ts'
 import { PAGE_CHARS } from './sealed.ts'
 
-/** Consecutive frames that come to be a segment; the first is a whole one. */
-interface Block {
-  first: number
+/**
+ * Consecutive frames that come to be a segment, packed; the first is a whole one. Bytes, and not texts: thousands of texts that
+ * stay for a while are what makes garbage collection slow.
+ */
+class Block {
+  readonly first: number
   last: number
   /** As they go to a reader. */
-  chars: number
-  frames: string[]
+  chars = 0
+  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  #length = 0
+
+  /** @param first the number of its first frame */
+  constructor(first: number) {
+    this.first = first
+    this.last = first - 1
+  }
+
+  add({ text, packed }: Encoded): void {
+    this.last++
+    this.chars += text.length
+    const most = this.#length + packed.length * UTF8_BYTES
+    if (most > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#bytes.length, most))
+      this.#bytes.copy(larger, 0, 0, this.#length)
+      this.#bytes = larger
+    }
+    this.#length += this.#bytes.write(packed, this.#length)
+  }
+
+  get packed(): string {
+    return this.#bytes.toString('utf8', 0, this.#length)
+  }
 }
+
+const FIRST_BYTES = 2048
+/** The most that one UTF-16 unit can become. */
+const UTF8_BYTES = 3
 
 /**
  * A run that grows, in memory: a cache of the log. A frame is pending, then being stored, then committed, and from then on a
- * reader may see it. Live readers want the newest; what is older is kept packed until it is sealed, then forgotten: thousands
- * of texts that stay for a while are what makes garbage collection slow.
+ * reader may see it. Live readers want the newest; what is older is kept packed until it is sealed, then forgotten.
  */
 export class LiveRun {
   readonly number: number
@@ -84,15 +113,10 @@ export class LiveRun {
   committed(logId: number): void {
     if (this.#blocks.length === 0) this.pinned = logId
     let open = this.#blocks.at(-1)
-    for (const { text, packed } of this.#storing) {
+    for (const frame of this.#storing) {
       this.#last++
-      if (!open || open.chars >= this.#blockChars) {
-        open = { first: this.#last, last: this.#last, chars: 0, frames: [] }
-        this.#blocks.push(open)
-      }
-      open.last = this.#last
-      open.chars += text.length
-      open.frames.push(packed)
+      if (!open || open.chars >= this.#blockChars) this.#blocks.push((open = new Block(this.#last)))
+      open.add(frame)
     }
     this.#newest = this.#storing
     this.#storing = []
@@ -118,19 +142,13 @@ export class LiveRun {
   end(): Segment {
     if (this.#storing.length === 0) this.#storing = [...this.#pending, this.#encoder.done(++this.#given)]
     const first = this.#blocks[0]?.first ?? this.#last + 1
-    const frames = this.#blocks.map(packedIn).join('') + this.#pack(Infinity)
+    const frames = this.#blocks.map(({ packed }) => packed).join('') + this.#pack(Infinity)
     return { run: this.number, first, last: this.#given, final: true, frames }
   }
 
   /** What is committed and in no segment. */
   segments(): Segment[] {
-    return this.#blocks.map((block) => ({
-      run: this.number,
-      first: block.first,
-      last: block.last,
-      final: false,
-      frames: packedIn(block),
-    }))
+    return this.#blocks.map(({ first, last, packed }) => ({ run: this.number, first, last, final: false, frames: packed }))
   }
 
   /** Those segments are stored. */
@@ -165,7 +183,7 @@ export class LiveRun {
   #older(after: number): [frames: { text: string }[], before: number] {
     const block = this.#blocks.find(({ last }) => last > after)!
     if (this.#unpacked?.block !== block) {
-      this.#unpacked = { block, frames: unpack(packedIn(block), block.first, block.last).map((text) => ({ text })) }
+      this.#unpacked = { block, frames: unpack(block.packed, block.first, block.last).map((text) => ({ text })) }
     }
     return [this.#unpacked.frames, block.first - 1]
   }
@@ -185,5 +203,3 @@ export class LiveRun {
     return packed
   }
 }
-
-const packedIn = ({ frames }: Block): string => frames.join('')

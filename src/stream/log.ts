@@ -19,6 +19,8 @@ export interface RunLogOptions {
   segmentChars?: number
   /** No log row stays longer than this many commits because of one slow run. */
   maxPinnedRows?: number
+  /** Rows of the log's head that nobody needs any more go so many at a time: a few cost as much. */
+  trimRows?: number
   /** A writer waits when this many of its frames are not committed yet. */
   maxPending?: number
   /** How long to wait when the disk takes nothing. */
@@ -55,6 +57,7 @@ export class RunLog {
       flushMs: 2,
       segmentChars: 64 * 1024,
       maxPinnedRows: 4096,
+      trimRows: 256,
       maxPending: 1024,
       retryMs: 1000,
       turnMs: 5000,
@@ -194,7 +197,7 @@ export class RunLog {
     }
     const unpackers = new Map(open.map((number) => [number, new Unpacker()]))
     for (const row of await this.#frames.unsealed()) this.#replay(row, unpackers)
-    await this.#trim()
+    await this.#trim(1)
   }
 
   #replay(row: LogRow, unpackers: Map<number, Unpacker>) {
@@ -280,10 +283,10 @@ export class RunLog {
     await this.#trim()
   }
 
-  async #trim() {
+  async #trim(atLeast = this.#options.trimRows) {
     const [oldest] = this.#pinning
     const needed = oldest?.pinned ?? this.#lastLogId + 1
-    if (needed <= this.#trimmedTo) return
+    if (needed < this.#trimmedTo + atLeast) return
     await this.#queue.patiently(() => this.#frames.trimLog(needed), always)
     this.#trimmedTo = needed
   }

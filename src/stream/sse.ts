@@ -29,6 +29,9 @@ const retryLine = () => `retry: ${randomInt(1000, 3000)}\n\n`
 /** What is shorter is written as it is: encoding it first would cost more than it saves. */
 const SMALL_CHARS = 4096
 
+/** Made once: an error of its own for each reader would cost a stack trace. */
+const GONE = new Error('The reader has gone away')
+
 let open = 0
 
 /** How many readers this process has now. */
@@ -58,7 +61,7 @@ export function answerStream<P extends Page>(c: { env: HttpBindings; res: Respon
   open++
   out.once('close', () => {
     open--
-    gone.abort()
+    gone.abort(GONE)
   })
   pump(out, options, gone.signal).catch((error: unknown) => {
     // The head is sent: a cut connection is the only way to say "come back".

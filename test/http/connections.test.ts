@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { createServer, request, type IncomingMessage } from 'node:http'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createGzip } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import { openReaders } from '../../src/stream/sse.ts'
 import { eventually } from '../support/eventually.ts'
+import { rawSocket } from '../support/raw-socket.ts'
 import { openReader } from '../support/reader.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -109,24 +110,6 @@ async function begun({ api, url, llm }: TestServer) {
   held.push('Well, ')
   await sender.until((seen) => seen.length >= 2)
   return { held, sender, path: `/v1/runs/${String(sender.headers['x-letta-run-id'])}/stream` }
-}
-
-/** A connection that has sent these bytes. */
-async function rawSocket(url: string, bytes: string) {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
-  onTestFinished(() => void socket.destroy())
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  let text = ''
-  socket.setEncoding('utf8').on('data', (more: string) => (text += more))
-  socket.write(bytes)
-  return {
-    socket,
-    text: () => text,
-    closed: once(socket, 'close'),
-    says: (expected: string) => eventually(() => text.includes(expected)),
-  }
 }
 
 const split = (answer: string) => {

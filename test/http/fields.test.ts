@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { fold } from '../../src/stream/fold.ts'
+import { Folding } from '../../src/stream/fold.ts'
 import type { LettaMessage } from '../../src/wire/message.ts'
 import type { LettaResponse } from '../../src/wire/response.ts'
 import { startServer } from '../support/server.ts'
@@ -66,11 +66,9 @@ test('an older agent’s send_message is shown as what it says, streamed or not,
   expect(types(reply.messages)).toEqual(['reasoning_message', 'assistant_message'])
   expect(reply.messages[1]).toMatchObject({ content: 'Hello — “you” ü\n🎉', name: 'ana' })
   const text = await (await api.stream(`/v1/groups/${group}/messages/stream`, { input: 'hi', stream_tokens: true })).text()
-  const { messages } = await fold(
-    (async function* () {
-      yield { text, last: 0, final: true }
-    })(),
-  )
+  const folding = new Folding()
+  folding.read(text)
+  const { messages } = folding.result()
   expect(messages[1]).toMatchObject({ message_type: 'assistant_message', content: 'Hello — “you” ü\n🎉' })
   const listed = await api.get<LettaMessage[]>(`/v1/groups/${group}/messages?order=asc&limit=50`)
   expect(listed.slice(-2)).toEqual(messages.map((message) => ({ ...message, seq_id: null })))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fold } from '../../src/stream/fold.ts'
+import { Folding } from '../../src/stream/fold.ts'
 import type { LettaMessage } from '../../src/wire/message.ts'
 import type { LettaResponse } from '../../src/wire/response.ts'
 import { startServer } from '../support/server.ts'
@@ -31,11 +31,9 @@ async function talkers({ api, llm }: Server) {
 
 async function streamed({ url, api }: Server, path: string, body: unknown) {
   const response = await api.stream(path, body)
-  const text = await response.text()
-  const pages = (async function* () {
-    yield { text, last: 0, final: true }
-  })()
-  return { ...(await fold(pages)), runId: response.headers.get('x-letta-run-id')!, url }
+  const folding = new Folding()
+  folding.read(await response.text())
+  return { ...folding.result(), runId: response.headers.get('x-letta-run-id')!, url }
 }
 
 test('a stream of tokens, merged, is what the lists of its run and of its group return', async () => {

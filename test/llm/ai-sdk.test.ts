@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { aiSdk } from '../../src/llm/ai-sdk.ts'
 import { ContextOverflow } from '../../src/llm/errors.ts'
-import type { PromptMessage } from '../../src/llm/provider.ts'
+import type { Delta, PromptMessage } from '../../src/llm/provider.ts'
 import { anthropic, closing, collect, failing, folded, KEY, modelCall, quick, scripted, textOf, user, weather } from './call.ts'
 
 const said = [user('Hi')]
@@ -182,12 +182,12 @@ test('Anthropic: an abort closes the upstream and throws its reason', async () =
   const { llm, provider } = await anthropic()
   const held = llm.hold()
   const abort = new AbortController()
-  const stream = provider.stream(modelCall({ signal: abort.signal }))
+  const first = Promise.withResolvers<Delta[]>()
+  const stream = provider.stream(modelCall({ signal: abort.signal }), (deltas) => void first.resolve(deltas))
   held.push('a')
-  expect(await stream.next()).toMatchObject({ value: [{ text: 'a' }] })
-  const next = stream.next()
+  expect(await first.promise).toMatchObject([{ text: 'a' }])
   abort.abort(new Error('cancelled'))
-  await expect(next).rejects.toThrow('cancelled')
+  await expect(stream).rejects.toThrow('cancelled')
   await llm.requests[0]!.closed
 })
 

@@ -66,7 +66,7 @@ export const dialects = [
 
 export async function collect(provider: Provider, over: Partial<ModelCall> = {}): Promise<Delta[]> {
   const deltas: Delta[] = []
-  for await (const batch of provider.stream(modelCall(over))) deltas.push(...batch)
+  await provider.stream(modelCall(over), (batch) => void deltas.push(...batch))
   return deltas
 }
 
@@ -74,7 +74,7 @@ export async function collect(provider: Provider, over: Partial<ModelCall> = {})
 export async function failing(provider: Provider, over: Partial<ModelCall> = {}): Promise<{ deltas: Delta[]; error: Error }> {
   const deltas: Delta[] = []
   try {
-    for await (const batch of provider.stream(modelCall(over))) deltas.push(...batch)
+    await provider.stream(modelCall(over), (batch) => void deltas.push(...batch))
   } catch (error) {
     if (error instanceof Error) return { deltas, error }
     throw error

@@ -25,7 +25,7 @@ function answerOf(dialect: Dialect): { bytes: Buffer; whole: number } {
 async function outcomeOf(provider: Provider, at: number): Promise<{ at: number; deltas: Delta[]; error: unknown }> {
   const deltas: Delta[] = []
   try {
-    for await (const batch of provider.stream(modelCall({ model: `${at}` }))) deltas.push(...batch)
+    await provider.stream(modelCall({ model: `${at}` }), (batch) => void deltas.push(...batch))
     return { at, deltas, error: undefined }
   } catch (error) {
     return { at, deltas, error }

@@ -1,6 +1,7 @@
 import { Ajv } from 'ajv'
 import { expect, test } from 'vitest'
 import { demo } from '../../src/llm/demo.ts'
+import type { Delta } from '../../src/llm/provider.ts'
 import { collect, folded, modelCall, textOf, user, weather } from './call.ts'
 
 const model = demo({ tokenMs: 0 })
@@ -87,8 +88,9 @@ test('a forced call has arguments that fit the schema', async () => {
 
 test('an abort ends it at once, also in the middle of a wait', async () => {
   const abort = new AbortController()
-  const stream = demo({ tokenMs: 1e6 }).stream(modelCall({ signal: abort.signal }))
-  const next = stream.next()
+  const heard: Delta[] = []
+  const stream = demo({ tokenMs: 1e6 }).stream(modelCall({ signal: abort.signal }), (deltas) => void heard.push(...deltas))
   abort.abort(new Error('cancelled'))
-  await expect(next).rejects.toThrow('cancelled')
+  await expect(stream).rejects.toThrow('cancelled')
+  expect(heard).toEqual([])
 })

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { asRefusal } from '../../src/errors.ts'
 import { ContextOverflow, ProviderError, redact } from '../../src/llm/errors.ts'
 import { openAiCompatible } from '../../src/llm/openai.ts'
+import type { Delta } from '../../src/llm/provider.ts'
 import { closing, collect, failing, KEY, modelCall, openAi, quick, textOf } from './call.ts'
 
 const openAiBody = (message: string, code: string | null = null) => ({
@@ -149,12 +150,12 @@ test('an abort closes the upstream and throws its reason', async () => {
   const { llm, provider } = await openAi()
   const held = llm.hold()
   const abort = new AbortController()
-  const stream = provider.stream(modelCall({ signal: abort.signal }))
+  const first = Promise.withResolvers<Delta[]>()
+  const stream = provider.stream(modelCall({ signal: abort.signal }), (deltas) => void first.resolve(deltas))
   held.push('a')
-  expect(await stream.next()).toMatchObject({ value: [{ text: 'a' }] })
-  const next = stream.next()
+  expect(await first.promise).toMatchObject([{ text: 'a' }])
   abort.abort(new Error('cancelled'))
-  await expect(next).rejects.toThrow('cancelled')
+  await expect(stream).rejects.toThrow('cancelled')
   await llm.requests[0]!.closed
 })
 
@@ -171,14 +172,18 @@ test('an abort before the call, and one before the head', async () => {
   await llm.requests[0]!.closed
 })
 
-test('a consumer that leaves closes the upstream', async () => {
+test('a listener that throws closes the upstream, and its error comes back', async () => {
   const { llm, provider } = await openAi()
   const held = llm.hold()
   held.push('a')
-  for await (const batch of provider.stream(modelCall())) {
-    expect(batch).toEqual([{ type: 'text', text: 'a' }])
-    break
-  }
+  const enough = new Error('enough')
+  const heard: Delta[][] = []
+  const stream = provider.stream(modelCall(), (deltas) => {
+    heard.push(deltas)
+    throw enough
+  })
+  await expect(stream).rejects.toBe(enough)
+  expect(heard).toEqual([[{ type: 'text', text: 'a' }]])
   await llm.requests[0]!.closed
 })
 

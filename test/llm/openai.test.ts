@@ -129,7 +129,7 @@ test('what one network chunk brought is one array, its neighbouring texts one de
   const events = sse(chunk({ content: 'a' }), chunk({ content: 'b' }), chunk({ reasoning: 'c' }), chunk({ content: 'd' }))
   llm.script([{ raw: [events.join(''), sse(chunk({ content: 'e' }, 'stop'), '[DONE]').join('')] }])
   const batches: Delta[][] = []
-  for await (const batch of provider.stream(modelCall())) batches.push(batch)
+  await provider.stream(modelCall(), (batch) => void batches.push(batch))
   expect(batches[0]).toEqual([
     { type: 'text', text: 'ab' },
     { type: 'reasoning', text: 'c' },
@@ -281,11 +281,17 @@ test('two calls use one connection, one after the other', async () => {
   expect(second!.port).toBe(first!.port)
 })
 
-test('F41 a consumer that does not pull stops the socket, and starts it again', async () => {
+test('F41 a listener that asks for time stops the socket, and starts it again', async () => {
   const origin = { name: 'openai', endpoint: 'http://127.0.0.1/v1' }
   const chunks = new ChatChunks(origin, { hidesReasoning: false, maySayNothing: false })
+  const heard: Delta[] = []
+  let done = Promise.withResolvers<void>()
   const answer = new Answer(chunks, {
     origin,
+    hear: (deltas) => {
+      heard.push(...deltas)
+      return heard.length % 3 === 0 ? done.promise : undefined
+    },
     signal: new AbortController().signal,
     requestTimeoutMs: 1e6,
     streamTimeoutMs: 1e6,
@@ -300,14 +306,23 @@ test('F41 a consumer that does not pull stops the socket, and starts it again', 
     resume: () => void (socket.paused = false),
     abort: () => {},
   }
-  answer.onRequestStart(socket)
+  const whole = answer.to(() => answer.onRequestStart(socket))
   answer.onResponseStart(socket, 200, { 'content-type': 'text/event-stream' })
-  let sent = 0
-  for (; !socket.paused && sent < 1000; sent++) answer.onResponseData(socket, Buffer.from(sse(chunk({ content: 'x' }))[0]!))
-  expect(sent).toBeLessThan(100)
-  for (; sent > 0; sent--) expect(await answer.next()).toEqual([{ type: 'text', text: 'x' }])
-  expect(socket.paused).toBe(false)
-  answer.close()
+  const send = (...events: unknown[]) => answer.onResponseData(socket, Buffer.from(sse(...events).join('')))
+  for (let sent = 1; sent <= 100; sent++) {
+    send(chunk({ content: 'x' }))
+    expect(heard.length).toBe(sent)
+    expect(socket.paused).toBe(sent % 3 === 0)
+    if (!socket.paused) continue
+    done.resolve()
+    await done.promise
+    done = Promise.withResolvers()
+    expect(socket.paused).toBe(false)
+  }
+  send(chunk({}, 'stop'), '[DONE]')
+  await whole
+  expect(heard.slice(0, -1)).toEqual(heard.slice(1).map(() => ({ type: 'text', text: 'x' })))
+  expect(heard.at(-1)).toMatchObject({ type: 'finish' })
 })
 
 test('F41 24 MB arrive in full', async () => {

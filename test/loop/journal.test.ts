@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { StepRow } from '../../src/db/store.ts'
 import { Journal, type StepOutcome } from '../../src/loop/journal.ts'
-import type { MessageStream } from '../../src/loop/stream.ts'
 
 const outcome = (said: string): StepOutcome => ({
   recorded: {
@@ -34,15 +33,13 @@ function journal(steps: StepRow[] = [], maxSteps = 10) {
   const retries = { waitMs: () => undefined, wait: async () => {} }
   const book = new Journal('run-x', steps, { maxSteps, commit, retries })
   const take = async (turn: number, place: number, said: string) => {
-    const step = book.step({ turn, place, agentId: 'agent-x' }, async function* make(): MessageStream<StepOutcome> {
+    let frames = 0
+    const recorded = await book.step({ turn, place, agentId: 'agent-x' }, async () => {
       made.push(said)
-      yield []
+      frames++
       return outcome(said)
     })
-    let frames = 0
-    let item = await step.next()
-    for (; !item.done; item = await step.next()) frames++
-    return { said: item.value.said[0], frames }
+    return { said: recorded.said[0], frames }
   }
   return { book, committed, made, take }
 }

@@ -28,23 +28,20 @@ async function play(of: Manager, { members, manager, maxTurns = null, token = nu
   const options: TurnOptions[] = []
   const answers: { to: string; calls: string[]; text: string }[] = []
   const notes: unknown[] = []
-  const chat = of({
+  const ending: Ending = await of({
     members: members.map((name) => ({ id: name, name })),
     manager: manager === undefined ? undefined : { id: manager, name: manager },
     description: 'A test.',
     maxTurns,
     terminationToken: token,
-    speak({ name }, given = {}) {
+    async speak({ name }, given = {}) {
       const turn = turns[spoke.length] ?? {}
       const at = { turn: spoke.length, place: 0, agentId: name }
       spoke.push(name)
       options.push(given)
-      // oxlint-disable-next-line require-yield -- what is said is in the return
-      return (async function* take() {
-        if (typeof turn === 'string') return { stop: 'end_turn', said: [turn], calls: [], at }
-        if (turn.fails) throw turn.fails
-        return { stop: 'end_turn', said: [], calls: [], at, ...turn }
-      })()
+      if (typeof turn === 'string') return { stop: 'end_turn', said: [turn], calls: [], at }
+      if (turn.fails) throw turn.fails
+      return { stop: 'end_turn', said: [], calls: [], at, ...turn }
     },
     together,
     async answer({ name }, _said, calls, text) {
@@ -54,9 +51,7 @@ async function play(of: Manager, { members, manager, maxTurns = null, token = nu
       notes.push({ type, ...data })
     },
   })
-  let item = await chat.next()
-  while (!item.done) item = await chat.next()
-  return { spoke: spoke.join(' '), ending: item.value satisfies Ending, options, answers, notes }
+  return { spoke: spoke.join(' '), ending, options, answers, notes }
 }
 
 const call = (name: string, args: unknown, id = 'call_1'): CallPart => ({

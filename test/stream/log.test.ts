@@ -3,10 +3,11 @@ import { expect, test } from 'vitest'
 import { StorageTrouble } from '../../src/errors.ts'
 import { splitFrames } from '../../src/stream/frame.ts'
 import { endOfPacked, unpack, Unpacker } from '../../src/stream/packed.ts'
-import { idsOf, range, readAll, reader, said, seqsOf, testLog } from '../support/log.ts'
+import { tail } from '../../src/stream/tail.ts'
+import { idsOf, pulled, range, readAll, reader, said, seqsOf, testLog } from '../support/log.ts'
 
 /** Small limits, so that a few frames cross every border: pending → log row → segment. */
-const tiny = { flushMs: 0, segmentChars: 600, maxPinnedRows: 3 }
+const tiny = { flushMs: 0, segmentChars: 600, maxPinnedRows: 3, trimRows: 1 }
 
 /** What a writer may do next: append some messages, commit some with a step, let the loop turn, or let another run write. */
 const action = fc.oneof(
@@ -246,10 +247,8 @@ test('a reader that leaves, even while it waits, leaves nothing behind', async (
 test('silence is an empty page, and a frame in it wakes the reader', async () => {
   const bench = await testLog(tiny)
   const run = await bench.begin()
-  const silent = (await import('../../src/stream/tail.ts')).tail(bench.log, run.seq, 1, {
-    silenceMs: 1,
-    signal: new AbortController().signal,
-  })
+  const { signal } = new AbortController()
+  const silent = pulled((show) => tail(bench.log, run.seq, 1, { silenceMs: 1, signal }, show))
   expect((await silent.next()).value).toEqual({ text: '', last: 1, final: false })
   await bench.end(run)
   expect((await silent.next()).value?.final).toBe(true)

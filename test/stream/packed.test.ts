@@ -63,7 +63,7 @@ test('a frame is its message as JSON, with its number', () => {
 test('a delta takes little more than what it says', () => {
   const encoder = new Encoder()
   const [, second] = ['one', 'two'].map((text, index) => encoder.encode(said(text), index + 1))
-  expect(second!.packed).toBe('{"content":"two"}')
+  expect(second!.packed).toBe('{"content":"two"}\n')
 })
 
 test('frames that an earlier version stored as they were are read', () => {

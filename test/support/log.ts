@@ -5,7 +5,7 @@ import { openSqlite } from '../../src/db/sqlite.ts'
 import type { Store } from '../../src/db/store.ts'
 import { readFrame, splitFrames } from '../../src/stream/frame.ts'
 import { RunLog, type RunLogOptions } from '../../src/stream/log.ts'
-import type { Page } from '../../src/stream/page.ts'
+import type { Page, Show } from '../../src/stream/page.ts'
 import { ping } from '../../src/stream/sse.ts'
 import { tail } from '../../src/stream/tail.ts'
 import { newId } from '../../src/wire/id.ts'
@@ -98,8 +98,28 @@ export async function readAll(log: RunLog, run: TestRun, after = 0): Promise<str
   return text
 }
 
+/** The same as pages, each shown when it is asked for. */
 export const reader = (log: RunLog, { seq }: TestRun, after = 0, signal = new AbortController().signal): AsyncGenerator<Page> =>
-  tail(log, seq, after, { silenceMs: 60_000, signal })
+  pulled((show) => tail(log, seq, after, { silenceMs: 60_000, signal }, show))
+
+/** What is shown, as something to pull at: whoever shows it waits with the next page until it is asked for. */
+export async function* pulled<P extends Page>(follow: (show: Show<P>) => Promise<void>): AsyncGenerator<P, void, void> {
+  let shown = Promise.withResolvers<P>()
+  let taken = Promise.withResolvers<void>()
+  const end = follow((page) => {
+    shown.resolve(page)
+    return taken.promise
+  }).then(() => undefined)
+  for (;;) {
+    const page = await Promise.race([shown.promise, end])
+    if (!page) return
+    yield page
+    shown = Promise.withResolvers()
+    const last = taken
+    taken = Promise.withResolvers()
+    last.resolve()
+  }
+}
 
 /** The numbers in the `id:` lines. */
 export const idsOf = (text: string): number[] => splitFrames(text).map((frame) => Number(/^id: (\d+)\n/.exec(frame)?.[1]))
