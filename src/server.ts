@@ -23,7 +23,7 @@ import { createMetrics } from './observe/metrics.ts'
 import { logRunEnd } from './observe/run-line.ts'
 import { RunLog } from './stream/log.ts'
 import { keepFrames } from './stream/retention.ts'
-import { PAGE_CHARS } from './stream/sealed.ts'
+import { PAGE_CHARS } from './stream/pages.ts'
 import { agentTools } from './tools/agents.ts'
 import { createTools } from './tools/index.ts'
 

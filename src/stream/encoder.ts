@@ -1,6 +1,6 @@
 import type { Frame, MessageHead } from '../wire/message.ts'
 import { doneFrame } from './frame.ts'
-import { bodyOf, type Envelope, framed } from './packed.ts'
+import { addFrame, bodyOf, type Envelope } from './packed.ts'
 
 /** A frame as it goes to a reader, and as it is stored behind the frame before it (packed.ts). */
 export interface Encoded {
@@ -24,7 +24,9 @@ export class Encoder {
       this.#envelope = envelopeOf(message)
     }
     const said = saidIn(message)
-    const text = framed(this.#envelope, seq, said)
+    const pieces: string[] = []
+    addFrame(pieces, this.#envelope, seq, said)
+    const text = pieces.join('')
     return { text, packed: known ? bodyOf(said) : text }
   }
 

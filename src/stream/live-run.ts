@@ -1,9 +1,8 @@
 import type { NewFrames, Segment } from '../db/store.ts'
 import type { Frame } from '../wire/message.ts'
 import { type Encoded, Encoder } from './encoder.ts'
-import { unpack } from './packed.ts'
 import type { Page } from './page.ts'
-import { PAGE_CHARS } from './sealed.ts'
+import { PAGE_CHARS, Pages } from './pages.ts'
 
 /**
  * Consecutive frames that come to be a segment, packed; the first is a whole one. Bytes, and not texts: thousands of texts that
@@ -67,7 +66,7 @@ export class LiveRun {
   #blocks: Block[] = []
   /** The page that was read last: of many readers, all but the first find theirs made. */
   #page: { after: number; text: string; last: number } | undefined
-  #unpacked: { block: Block; frames: { text: string }[] } | undefined
+  #unpacked: { block: Block; pages: Pages } | undefined
 
   /**
    * @param sealed the number of the last frame in a segment
@@ -165,27 +164,21 @@ export class LiveRun {
   /** A page of what is committed above `after`, or undefined when that is nothing yet. For what it `holds`. */
   read(after: number): Page | undefined {
     if (after >= this.#last) return undefined
+    const newest = this.#last - this.#newest.length
+    if (after < newest) return this.#older(after)
     if (this.#page?.after !== after) {
-      const newest = this.#last - this.#newest.length
-      const [frames, before] = after >= newest ? [this.#newest, newest] : this.#older(after)
-      const from = after - before
-      let to = from + 1
-      for (let chars = frames[from]!.text.length; to < frames.length && chars < PAGE_CHARS; to++)
-        chars += frames[to]!.text.length
-      const some = frames.slice(from, to).map((frame) => frame.text)
-      const text = some.length === 1 ? some[0]! : some.join('')
-      this.#page = { after, text, last: before + to }
+      let text = ''
+      let last = after
+      while (last < this.#last && text.length < PAGE_CHARS) text += this.#newest[last++ - newest]!.text
+      this.#page = { after, text, last }
     }
     return { text: this.#page.text, last: this.#page.last, final: false }
   }
 
-  /** The frames of the block that holds what comes after `after`, and the number before its first. */
-  #older(after: number): [frames: { text: string }[], before: number] {
+  #older(after: number): Page {
     const block = this.#blocks.find(({ last }) => last > after)!
-    if (this.#unpacked?.block !== block) {
-      this.#unpacked = { block, frames: unpack(block.packed, block.first, block.last).map((text) => ({ text })) }
-    }
-    return [this.#unpacked.frames, block.first - 1]
+    if (this.#unpacked?.block !== block) this.#unpacked = { block, pages: new Pages(block.packed, block.first) }
+    return { ...this.#unpacked.pages.after(after), final: false }
   }
 
   /** What is being stored, as it is stored: a frame that begins a block is a whole one, and so is the first of a segment. */

@@ -55,7 +55,7 @@ export class RunLog {
     this.#sealed = new SealedFrames(frames)
     this.#options = {
       flushMs: 2,
-      segmentChars: 64 * 1024,
+      segmentChars: 256 * 1024,
       maxPinnedRows: 4096,
       trimRows: 256,
       maxPending: 1024,

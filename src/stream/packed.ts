@@ -4,44 +4,57 @@
  * goes to a reader. So a token takes some 30 bytes instead of 450, and what is read back is the same to the byte.
  */
 
-/** What frames share: their JSON up to the number in it, and from there to the body. */
+/** What frames share: what stands before the number in their JSON, and from there to what they say. */
 export interface Envelope {
   before: string
   after: string
 }
 
-/** @param said the fields of what is said, as JSON without its braces */
-export const framed = ({ before, after }: Envelope, seq: number, said: string): string =>
-  `id: ${seq}\ndata: ${before}${seq}${after}${said === '' ? '' : `,${said}`}}\n\n`
+/**
+ * Appends a frame, in pieces: joined, they are one text at once, where a template's parts would be put together later.
+ *
+ * @param said the fields of what is said, as JSON without its braces
+ */
+export function addFrame(pieces: string[], { before, after }: Envelope, seq: number, said: string): void {
+  const number = String(seq)
+  pieces.push('id: ', number, '\ndata: ', before, number, after, said === '' ? '' : ',', said, '}\n\n')
+}
 
 /** How a delta is stored whose envelope is that of the frame before it. */
 export const bodyOf = (said: string): string => `{${said}}\n`
 
 /** Unpacks frames in the order in which they were packed; the first is a whole one. */
 export class Unpacker {
-  #envelope: Envelope | undefined
+  /** That of the last frame. */
+  envelope: Envelope | undefined
+
+  constructor(envelope?: Envelope) {
+    this.envelope = envelope
+  }
+
+  /** Appends the frame numbered `seq` that stands at `at`. @returns where it ends */
+  add(pieces: string[], text: string, seq: number, at: number): number {
+    const end = endOfPacked(text, 1, at)
+    if (isBody(text, at)) addFrame(pieces, this.envelope!, seq, text.slice(at + 1, end - 2))
+    else {
+      const frame = text.slice(at, end)
+      this.envelope = envelopeIn(frame, seq)
+      pieces.push(frame)
+    }
+    return end
+  }
 
   /** `count` frames, numbered from `first` on, that stand at `at`. @returns where they end, too */
   unpack(text: string, first: number, count: number, at = 0): { frames: string[]; end: number } {
     const frames: string[] = []
     for (let seq = first; seq < first + count; seq++) {
-      const end = endOfPacked(text, 1, at)
-      frames.push(this.#unpackOne(text.slice(at, end), seq))
-      at = end
+      const pieces: string[] = []
+      at = this.add(pieces, text, seq, at)
+      frames.push(pieces.join(''))
     }
     return { frames, end: at }
   }
-
-  #unpackOne(one: string, seq: number): string {
-    if (isBody(one, 0)) return framed(this.#envelope!, seq, one.slice(1, -2))
-    this.#envelope = envelopeIn(one, seq)
-    return one
-  }
 }
-
-/** All frames of a text that begins with a whole one. */
-export const unpack = (text: string, first: number, last: number): string[] =>
-  new Unpacker().unpack(text, first, last - first + 1).frames
 
 /** Where `count` packed frames end that stand at `at`. */
 export function endOfPacked(text: string, count: number, at: number): number {

@@ -26,9 +26,6 @@ export interface SseOptions<P extends Page> {
 /** When a browser comes back by itself after a cut: not all of them at once (faults.md F55). */
 const retryLine = () => `retry: ${randomInt(1000, 3000)}\n\n`
 
-/** What is shorter is written as it is: encoding it first would cost more than it saves. */
-const SMALL_CHARS = 4096
-
 /** Made once: an error of its own for each reader would cost a stack trace. */
 const GONE = new Error('The reader has gone away')
 
@@ -87,17 +84,14 @@ async function pump<P extends Page>(
   gone: AbortSignal,
 ) {
   const signal = AbortSignal.any([gone, closing])
-  const chunkOf = (page: P) => {
-    const text = page.text === '' && !page.final ? keepalive(runOf(page), page.last, pings) : view ? view(page.text) : page.text
-    // Whoever is slow holds these bytes while they wait, and not the segment that the text is a part of, nor the three bytes
-    // for each character that node sets aside for a text.
-    page.text = ''
-    return text.length < SMALL_CHARS ? text : Buffer.from(text)
+  const textOf = (page: P) => {
+    if (page.text === '' && !page.final) return keepalive(runOf(page), page.last, pings)
+    return view ? view(page.text) : page.text
   }
   const write = writer(out)
   const show = (page: P) => {
-    const chunk = chunkOf(page)
-    return chunk.length > 0 && !write(chunk) ? drained(out, stallMs, signal) : undefined
+    const text = textOf(page)
+    return text !== '' && !write(text) ? drained(out, stallMs, signal) : undefined
   }
   await follow(show, signal)
   if (gone.aborted) return
@@ -105,16 +99,22 @@ async function pump<P extends Page>(
 }
 
 /**
- * How to write to a response whose head is sent. Short texts go to the socket as one piece, in HTTP's chunked framing (RFC 9112
- * §7.1): node would write each as four. Where there is no such framing, or the response waits for one before it, node does it.
+ * How to write to a response whose head is sent. A text goes to the socket as one piece, in HTTP's chunked framing (RFC 9112 §7.1):
+ * node would write it as four. Where there is no such framing, or the response waits for one before it, node does it.
  *
  * @returns what says false when the socket should drain first
  */
-function writer(out: ServerResponse): (chunk: string | Buffer) => boolean {
+function writer(out: ServerResponse): (text: string) => boolean {
   const { socket } = out
-  if (!out.chunkedEncoding || !socket) return (chunk) => out.write(chunk)
-  return (chunk) =>
-    typeof chunk === 'string' ? socket.write(`${Buffer.byteLength(chunk).toString(16)}\r\n${chunk}\r\n`) : out.write(chunk)
+  if (!out.chunkedEncoding || !socket) return (text) => out.write(text)
+  return (text) => {
+    const bytes = Buffer.byteLength(text)
+    const chunk = `${bytes.toString(16)}\r\n${text}\r\n`
+    // Whoever is slow holds what waits: a byte for each character of ASCII, where node would set aside three for any.
+    const taken = bytes === text.length ? socket.write(chunk, 'latin1') : socket.write(Buffer.from(chunk))
+    // What the system has taken at once need not drain.
+    return taken || socket.writableLength === 0
+  }
 }
 
 /** A ping that is not stored: it has no `id:` line, and carries the last number (streaming.md §1.3). */

@@ -8,6 +8,11 @@ export interface TailOptions {
   signal: AbortSignal
 }
 
+/** So many pages are shown at a time. */
+const PAGES_A_TURN = 4
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
 /**
  * Shows the frames of run number `run` above `after`: stored ones first, then as they come, to the final one. An empty page is
  * `silenceMs` of silence. The first reader, a live one and one that comes back are all this (streaming.md §A.1, I6, I9): it
@@ -41,24 +46,28 @@ export async function tail(
     if (over) end.resolve(held)
     return held
   }
+  const wait = (until: Promise<unknown>) => {
+    busy = true
+    until.then(() => {
+      busy = false
+      read()
+    }, fail)
+  }
   const offer = (page: Page | Promise<Page>) => {
     try {
       const held = page instanceof Promise ? page.then(shown) : shown(page)
-      if (!held) return
-      busy = true
-      held.then(() => {
-        busy = false
-        read()
-      }, fail)
+      if (held) wait(held)
     } catch (error) {
       fail(error)
     }
   }
   const read = () => {
-    while (!busy && !over) {
+    for (let pages = 0; !busy && !over; pages++) {
       const page = log.read(run, after)
       if (!page) return
       offer(page)
+      // A fast reader of a long run leaves the others their turn.
+      if (pages === PAGES_A_TURN && !busy) wait(turn())
     }
   }
   const leave = () => {

@@ -151,7 +151,10 @@ test('an abort closes the upstream and throws its reason', async () => {
   const held = llm.hold()
   const abort = new AbortController()
   const first = Promise.withResolvers<Delta[]>()
-  const stream = provider.stream(modelCall({ signal: abort.signal }), (deltas) => void first.resolve(deltas))
+  const stream = provider.stream(modelCall({ signal: abort.signal }), (deltas) => {
+    first.resolve(deltas)
+    return undefined
+  })
   held.push('a')
   expect(await first.promise).toMatchObject([{ text: 'a' }])
   abort.abort(new Error('cancelled'))

@@ -306,7 +306,7 @@ test('F41 a listener that asks for time stops the socket, and starts it again', 
     resume: () => void (socket.paused = false),
     abort: () => {},
   }
-  const whole = answer.to(() => answer.onRequestStart(socket))
+  const answered = answer.to(() => answer.onRequestStart(socket))
   answer.onResponseStart(socket, 200, { 'content-type': 'text/event-stream' })
   const send = (...events: unknown[]) => answer.onResponseData(socket, Buffer.from(sse(...events).join('')))
   for (let sent = 1; sent <= 100; sent++) {
@@ -320,7 +320,7 @@ test('F41 a listener that asks for time stops the socket, and starts it again', 
     expect(socket.paused).toBe(false)
   }
   send(chunk({}, 'stop'), '[DONE]')
-  await whole
+  await answered
   expect(heard.slice(0, -1)).toEqual(heard.slice(1).map(() => ({ type: 'text', text: 'x' })))
   expect(heard.at(-1)).toMatchObject({ type: 'finish' })
 })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { StorageTrouble } from '../../src/errors.ts'
 import { splitFrames } from '../../src/stream/frame.ts'
-import { endOfPacked, unpack, Unpacker } from '../../src/stream/packed.ts'
+import { endOfPacked, Unpacker } from '../../src/stream/packed.ts'
 import { tail } from '../../src/stream/tail.ts'
 import { idsOf, pulled, range, readAll, reader, said, seqsOf, testLog } from '../support/log.ts'
 
@@ -67,7 +67,7 @@ test('I2: what a reader sees at any moment is in the file already', async () => 
         for (;;) {
           const segment = await bench.store.readSegment(run.seq, frames.length)
           if (!segment) break
-          frames.push(...unpack(segment.frames, segment.first, segment.last))
+          frames.push(...new Unpacker().unpack(segment.frames, segment.first, segment.last - segment.first + 1).frames)
         }
         const unpacker = new Unpacker()
         for (const row of await bench.store.unsealed()) {

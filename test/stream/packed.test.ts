@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Encoder } from '../../src/stream/encoder.ts'
-import { endOfPacked, unpack, Unpacker } from '../../src/stream/packed.ts'
+import { endOfPacked, Unpacker } from '../../src/stream/packed.ts'
 import { ping } from '../../src/stream/sse.ts'
 import type { Frame } from '../../src/wire/message.ts'
 import { said } from '../support/log.ts'
@@ -69,5 +69,5 @@ test('a delta takes little more than what it says', () => {
 test('frames that an earlier version stored as they were are read', () => {
   const encoder = new Encoder()
   const frames = ['a', 'b'].map((text, index) => encoder.encode(said(text), index + 1).text)
-  expect(unpack(frames.join(''), 1, 2)).toEqual(frames)
+  expect(new Unpacker().unpack(frames.join(''), 1, 2).frames).toEqual(frames)
 })

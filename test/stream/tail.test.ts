@@ -103,7 +103,10 @@ test('a show that throws ends that reader, and neither the commit nor another re
     () => (++shown[1]! === 3 ? Promise.reject(failures[1]) : undefined),
   ]
   const texts = ['', '']
-  const well = (index: number): Show => (page) => void (texts[index] += page.text)
+  const well =
+    (index: number): Show =>
+    (page) =>
+      void (texts[index] += page.text)
   // Before and behind those that fail, in the order in which they are woken.
   const first = follow(bench, run, well(0))
   const outcomes = Promise.allSettled(failing.map((show) => follow(bench, run, show)))
