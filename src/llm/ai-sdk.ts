@@ -61,7 +61,8 @@ export function aiSdk(
 
   async function ask(call: ModelCall, hear: Hear): Promise<void> {
     const timeouts = thinksUnseen(kind, call) ? forSilentThinker(options) : options
-    await new SdkAnswer(kind, origin, call, timeouts, hear).from(maker.model(call.model, baseUrl, apiKey, fetch))
+    const model = maker.model(call.model, baseUrl, apiKey, fetch)
+    await new SdkAnswer(kind, origin, call, timeouts, hear).from(model)
   }
 
   return {
@@ -129,8 +130,8 @@ class SdkAnswer {
     const { stream } = await model.doStream(sdkCall(this.#maker, this.#call, this.#stop.signal))
     const reader = stream.getReader()
     while (!parts.finished) {
-      if (this.#held) await this.#pause(this.#held)
       const { done, value } = await reader.read()
+      if (this.#held) await this.#pause(this.#held)
       if (this.#settled) return
       if (done) throw new ProviderError('connection', this.#origin, { detail: 'the answer was cut off before its end' })
       this.#deadlines.heard(begins.test(value.type))

@@ -224,9 +224,10 @@ export class Answer implements Dispatcher.DispatchHandler {
     this.#whole.reject(error)
     try {
       this.#tell()
-    } finally {
-      this.#settle()
+    } catch {
+      // What has failed first counts.
     }
+    this.#settle()
   }
 
   #settle(): void {

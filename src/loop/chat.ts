@@ -16,7 +16,12 @@ export function chatOf(scene: Scene): Chat {
     description: admission.description,
     maxTurns: admission.maxTurns,
     terminationToken: admission.terminationToken,
-    speak: (who, options) => takeTurn(scene, who, turns++, options),
+    speak(who, options) {
+      const turn = takeTurn(scene, who, turns++, options)
+      // A manager may fail before it waits for it.
+      turn.catch(() => {})
+      return turn
+    },
     together,
     async answer(who, said, calls, text) {
       const { id: stepId } = journal.find(said.at)!

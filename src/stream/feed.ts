@@ -60,6 +60,7 @@ export async function feed(
         number = run.seq
         seq = 0
       }
+      if (signal.aborted) return
       arrival = Promise.withResolvers()
       silence.heard()
       run = await begun(await next(number))

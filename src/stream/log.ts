@@ -283,7 +283,7 @@ export class RunLog {
     await this.#trim()
   }
 
-  async #trim(atLeast = this.#options.trimRows) {
+  async #trim(atLeast = this.#live.size === 0 ? 1 : this.#options.trimRows) {
     const [oldest] = this.#pinning
     const needed = oldest?.pinned ?? this.#lastLogId + 1
     if (needed < this.#trimmedTo + atLeast) return

@@ -54,20 +54,21 @@ export async function tail(
     }, fail)
   }
   const offer = (page: Page | Promise<Page>) => {
+    const held = page instanceof Promise ? page.then(shown) : shown(page)
+    if (held) wait(held)
+  }
+  // It is called within a commit, or by a timer: nothing may be thrown there.
+  const read = () => {
     try {
-      const held = page instanceof Promise ? page.then(shown) : shown(page)
-      if (held) wait(held)
+      for (let pages = 0; !busy && !over; pages++) {
+        // A fast reader of a long run leaves the others their turn.
+        if (pages === PAGES_A_TURN) return wait(turn())
+        const page = log.read(run, after)
+        if (!page) return
+        offer(page)
+      }
     } catch (error) {
       fail(error)
-    }
-  }
-  const read = () => {
-    for (let pages = 0; !busy && !over; pages++) {
-      const page = log.read(run, after)
-      if (!page) return
-      offer(page)
-      // A fast reader of a long run leaves the others their turn.
-      if (pages === PAGES_A_TURN && !busy) wait(turn())
     }
   }
   const leave = () => {
@@ -75,7 +76,11 @@ export async function tail(
     end.resolve()
   }
   const silence = new Silence(silenceMs, () => {
-    if (!busy) offer({ text: '', last: after, final: false })
+    try {
+      if (!busy) offer({ text: '', last: after, final: false })
+    } catch (error) {
+      fail(error)
+    }
   })
   // Watch before the first read: a frame committed between the two rings a bell that is already ours.
   const unwatch = log.watch(run, read)
