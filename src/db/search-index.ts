@@ -21,7 +21,11 @@ export const searchIndex = ({ raw }: Pick<Db, 'raw'>) => {
   }
   return {
     catchUp,
-    behind: (): boolean => newest.get()! > marked.get()!,
+    /** The last row whose words are in the index, when there are others after it. */
+    behind(): number | undefined {
+      const last = marked.get()!
+      return newest.get()! > last ? last : undefined
+    },
     /** In the transaction that stored the row. */
     stored(seq: number): void {
       if (seq - known >= BATCH) catchUp()

@@ -1,8 +1,10 @@
+import Database from 'better-sqlite3'
 import fc from 'fast-check'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { openSqlite } from '../../src/db/sqlite.ts'
 import type { Store } from '../../src/db/store.ts'
+import { StorageTrouble } from '../../src/errors.ts'
 import { newId } from '../../src/wire/id.ts'
 import { text } from '../support/history.ts'
 import { tempFolder } from '../support/server.ts'
@@ -161,6 +163,27 @@ test('what was said just before the process ended is found by the next one', asy
   onTestFinished(() => store.close())
   await say(store, tenant, id, ['another pear'])
   expect((await finderOf(store, tenant, id)('pear')).toSorted()).toEqual(['a pear', 'another pear'])
+})
+
+test('F17 F26 while nothing can be written, what was said just before is found, too', async () => {
+  const path = join(tempFolder(), 'test.db')
+  const store = openSqlite(`file:${path}`, 'migrations/sqlite', { busyMs: 0, retryMs: 0 })
+  onTestFinished(() => store.close())
+  const { tenant, agent } = await tenantIn(store)
+  const { id } = await agent()
+  const find = finderOf(store, tenant, id)
+  await say(store, tenant, id, ['a ripe pear', 'a plum'])
+  expect(await find('pear')).toEqual(['a ripe pear'])
+  await say(store, tenant, id, ['another PEAR', 'a fig'])
+  const other = new Database(path)
+  onTestFinished(() => void other.close())
+  other.exec('BEGIN IMMEDIATE')
+  for (let n = 0; n < 2; n++) expect(await find('pear')).toEqual(['a ripe pear', 'another PEAR'])
+  expect(await find('fig')).toEqual(['a fig'])
+  expect(await find('', 2)).toEqual(['a fig', 'another PEAR'])
+  await expect(say(store, tenant, id, ['a pear too many'])).rejects.toThrow(StorageTrouble)
+  other.exec('COMMIT')
+  expect((await find('pear')).toSorted()).toEqual(['a ripe pear', 'another PEAR'])
 })
 
 test('what is changed is found as it is now, what is deleted not at all', async () => {
