@@ -5,9 +5,11 @@ import { copyFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { openSqlite } from '../../src/db/sqlite.ts'
 import type { Api } from '../support/api.ts'
 import { buildServer, launch, startProcess } from '../support/process.ts'
 import { tempFolder } from '../support/server.ts'
+import { say } from '../tools/build.ts'
 
 const current = new URL('../../migrations/sqlite', import.meta.url).pathname
 
@@ -49,6 +51,7 @@ test.each(steps.map(({ tag }, step) => [tag, step] as const))(
     const backups = backupsOf(file)
     expect(backups).toHaveLength(step === steps.length - 1 ? 0 : 1)
     for (const backup of backups) expect(countsOf(backup)).toEqual(before)
+    await expectFound(file)
   },
 )
 
@@ -71,6 +74,7 @@ test('F101 an update that is killed before any of its statements is made by the 
     expect(await next.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
     expectBroughtUp(file, before)
     for (const backup of backupsOf(file)) expect(countsOf(backup)).toEqual(before)
+    await expectFound(file)
   }
   console.info(`killed before each of ${kills} statements`)
   const statements = steps
@@ -139,10 +143,10 @@ function databaseAt(step: number, source: string): string {
   return file
 }
 
-/** Without those that are made of others. */
+/** Without those that are made of others: the marks say how far the search tables have come, and nothing is in those yet. */
 const tablesOf = (db: Database.Database) =>
   (db.prepare(`SELECT name, type FROM pragma_table_list WHERE schema = 'main'`).all() as { name: string; type: string }[])
-    .filter(({ name, type }) => type === 'table' && !/^(sqlite_|__drizzle|leases$)/.test(name))
+    .filter(({ name, type }) => type === 'table' && !/^(sqlite_|__drizzle|leases$|search_marks$)/.test(name))
     .map(({ name }) => name)
 
 function inFile<T>(file: string, work: (db: Database.Database) => T): T {
@@ -170,6 +174,25 @@ function expectBroughtUp(file: string, before: unknown) {
     expect(db.pragma('foreign_key_check')).toEqual([])
     expect(db.prepare('SELECT count(*) FROM __drizzle_migrations').pluck().get()).toBe(steps.length)
   })
+}
+
+/** What each agent heard before the update is found by a search, and so is what it hears after it. */
+async function expectFound(file: string) {
+  const store = openSqlite(`file:${file}`, current)
+  try {
+    const agents = inFile(file, (db) => db.prepare('SELECT id, tenant FROM agents').all() as { id: string; tenant: string }[])
+    expect(agents).toHaveLength(2)
+    for (const { id, tenant } of agents) {
+      const find = async (text: string) =>
+        (await store.searchMessages(tenant, id, { text, limit: 9 })).map((found) => found.text)
+      expect(await find('hello')).toContain('Hello')
+      await say(store, tenant, id, ['Good evening'])
+      expect(await find('evening')).toEqual(['Good evening'])
+      expect(await find('hello')).toContain('Hello')
+    }
+  } finally {
+    await store.close()
+  }
 }
 
 const backupsOf = (file: string) =>
