@@ -6,6 +6,7 @@ import { openSqlite } from '../../src/db/sqlite.ts'
 import type { Store } from '../../src/db/store.ts'
 import { StorageTrouble } from '../../src/errors.ts'
 import { newId } from '../../src/wire/id.ts'
+import { smallDisk } from '../support/disk.ts'
 import { text } from '../support/history.ts'
 import { tempFolder } from '../support/server.ts'
 import { callOf, say } from '../tools/build.ts'
@@ -165,7 +166,7 @@ test('what was said just before the process ended is found by the next one', asy
   expect((await finderOf(store, tenant, id)('pear')).toSorted()).toEqual(['a pear', 'another pear'])
 })
 
-test('F17 F26 while nothing can be written, what was said just before is found, too', async () => {
+test('F26 while another process holds the lock, what was said just before is found, too', async () => {
   const path = join(tempFolder(), 'test.db')
   const store = openSqlite(`file:${path}`, 'migrations/sqlite', { busyMs: 0, retryMs: 0 })
   onTestFinished(() => store.close())
@@ -184,6 +185,35 @@ test('F17 F26 while nothing can be written, what was said just before is found, 
   await expect(say(store, tenant, id, ['a pear too many'])).rejects.toThrow(StorageTrouble)
   other.exec('COMMIT')
   expect((await find('pear')).toSorted()).toEqual(['a ripe pear', 'another PEAR'])
+})
+
+test('F17 on a full disk all is found that was said', async ({ skip }) => {
+  const disk = smallDisk(12)
+  if (!disk) return skip('this machine lets nobody mount a disk')
+  const store = openSqlite(`file:${join(disk.folder, 'test.db')}`, 'migrations/sqlite')
+  const { tenant, agent } = await tenantIn(store)
+  const { id } = await agent()
+  const find = finderOf(store, tenant, id)
+  await say(store, tenant, id, ['pear'])
+  expect(await find('pear')).toEqual(['pear'])
+  const said = ['pear', 'another pear']
+  await say(store, tenant, id, ['another pear'])
+  disk.fill()
+  // Until there is no room in the files either.
+  for (let full = false; !full;) {
+    const more = `${said.length} pear ${'x'.repeat(5000)}`
+    await say(store, tenant, id, [more]).then(
+      () => said.push(more),
+      (error: unknown) => {
+        expect(error).toBeInstanceOf(StorageTrouble)
+        full = true
+      },
+    )
+  }
+  expect((await find('pear', 10_000)).toSorted()).toEqual(said.toSorted())
+  disk.empty()
+  expect((await find('pear', 10_000)).toSorted()).toEqual(said.toSorted())
+  await store.close()
 })
 
 test('what is changed is found as it is now, what is deleted not at all', async () => {
