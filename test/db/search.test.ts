@@ -199,17 +199,19 @@ test('F17 on a full disk all is found that was said', async ({ skip }) => {
   const said = ['pear', 'another pear']
   await say(store, tenant, id, ['another pear'])
   disk.fill()
-  // Until there is no room in the files either.
-  for (let full = false; !full;) {
+  const refused = async () => {
     const more = `${said.length} pear ${'x'.repeat(5000)}`
-    await say(store, tenant, id, [more]).then(
-      () => said.push(more),
-      (error: unknown) => {
-        expect(error).toBeInstanceOf(StorageTrouble)
-        full = true
-      },
-    )
+    try {
+      await say(store, tenant, id, [more])
+      said.push(more)
+      return false
+    } catch (error) {
+      expect(error).toBeInstanceOf(StorageTrouble)
+      return true
+    }
   }
+  // Until there is no room in the files either.
+  while (!(await refused()));
   expect((await find('pear', 10_000)).toSorted()).toEqual(said.toSorted())
   disk.empty()
   expect((await find('pear', 10_000)).toSorted()).toEqual(said.toSorted())
