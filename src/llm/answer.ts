@@ -195,14 +195,12 @@ export class Answer implements Dispatcher.DispatchHandler {
     this.#held = held
     this.#controller?.pause()
     this.#deadlines.pause()
-    held.then(
-      () => {
-        if (this.#held !== held) return
-        this.#deadlines.resume()
-        this.#controller?.resume()
-      },
-      (error: unknown) => this.#fail(error),
-    )
+    const resume = () => {
+      if (this.#held !== held) return
+      this.#deadlines.resume()
+      this.#controller?.resume()
+    }
+    held.then(resume, (error: unknown) => this.#fail(error))
   }
 
   get #restMs(): number {

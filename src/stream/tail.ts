@@ -46,13 +46,15 @@ export async function tail(
     if (over) end.resolve(held)
     return held
   }
+  const goOn = () => {
+    busy = false
+    read()
+  }
   const wait = (until: Promise<unknown>) => {
     busy = true
-    until.then(() => {
-      busy = false
-      read()
-    }, fail)
+    until.then(goOn, fail)
   }
+  const free = () => !busy && !over
   const offer = (page: Page | Promise<Page>) => {
     const held = page instanceof Promise ? page.then(shown) : shown(page)
     if (held) wait(held)
@@ -60,7 +62,7 @@ export async function tail(
   // It is called within a commit, or by a timer: nothing may be thrown there.
   const read = () => {
     try {
-      for (let pages = 0; !busy && !over; pages++) {
+      for (let pages = 0; free(); pages++) {
         // A fast reader of a long run leaves the others their turn.
         if (pages === PAGES_A_TURN) return wait(turn())
         const page = log.read(run, after)
