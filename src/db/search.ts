@@ -19,7 +19,7 @@ export const searchQueries = (db: Db): Searches => {
   const bySeq = db.raw.prepare<[number], Shown>('SELECT id, role, name, text, date FROM message_texts WHERE seq = ?')
   return {
     async searchMessages(tenant, agent, { text, roles, from, to, limit }) {
-      if (index.behind() !== undefined) await db.write(index.catchUp).catch(unlessStuck)
+      await index.catchUp(db.write).catch(unlessStuck)
       const wanted = roles ? JSON.stringify(roles) : null
       const found = search(text, { tenant, agent, limit, roles: wanted, ...spanOf({ from, to }) }, index.behind())
       return found.flatMap(({ seq, relevance }) => {

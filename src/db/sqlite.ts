@@ -17,6 +17,7 @@ import { bringUp } from './migrating.ts'
 import { damaged, InUse, nameFile, openFile, reasonOf } from './opening.ts'
 import { passageQueries } from './passages.ts'
 import { runQueries } from './runs.ts'
+import { searchIndex } from './search-index.ts'
 import { searchQueries } from './search.ts'
 import { rememberingStatements } from './statements.ts'
 import type { Store } from './store.ts'
@@ -29,6 +30,8 @@ import { Writer, type WriterOptions } from './writer.ts'
 
 /** How often the file is looked after. */
 const UPKEEP_MS = 1000
+/** What is then put into the search index. */
+const IDLE_SLICES = 32
 
 /**
  * Opens the file, makes it if it is missing, and brings it to this version's schema; before that a copy is put beside it.
@@ -54,8 +57,11 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
     throw explained(path, error)
   }
   const writer = new Writer(raw, path, lease.check, options)
-  const upkeep = setInterval(() => writer.upkeep(), UPKEEP_MS).unref()
   const db: Db = { orm: drizzle(rememberingStatements(raw)), raw, epoch: lease.epoch, write: writer.write }
+  const index = searchIndex(db)
+  const upkeep = setInterval(() => {
+    if (writer.upkeep()) index.catchUp(db.write, IDLE_SLICES).catch(writer.judge.bind(writer))
+  }, UPKEEP_MS).unref()
   const countLog = raw.prepare<[], number>('SELECT count(*) FROM log').pluck()
   const verbs = {
     ...tenantQueries(db),

@@ -117,15 +117,21 @@ export class Writer {
     return true
   }
 
-  /** Once in a while: is the file still the one that was opened, and ours? While nobody writes the log is put into it. */
-  upkeep(): void {
-    if (this.failed.aborted) return
+  /**
+   * Once in a while: is the file still the one that was opened, and ours? While nobody writes the log is put into it.
+   *
+   * @returns true when nobody has written since the last time
+   */
+  upkeep(): boolean {
+    if (this.failed.aborted) return false
     for (const [file, identity] of this.#files) {
-      if (identityOf(file) !== identity) return void this.#fail(`${file} was deleted or replaced while it was in use`)
+      if (identityOf(file) === identity) continue
+      this.#fail(`${file} was deleted or replaced while it was in use`)
+      return false
     }
     const idle = this.#writes === this.#seenWrites
     this.#seenWrites = this.#writes
-    if (!idle || this.#trouble) return
+    if (!idle || this.#trouble) return false
     try {
       // Who writes finds it out; who only waits must not go on serving what another process works on.
       this.#check()
@@ -135,6 +141,7 @@ export class Writer {
     } catch (error) {
       this.judge(error)
     }
+    return true
   }
 
   #attempt(work: () => unknown): unknown {
