@@ -1,7 +1,7 @@
 import type { Wanted } from './reading.ts'
 
 /** What the model says: see model.ts. */
-export type Script = `paced-${number}-${number}` | `burst-${number}` | `silent-1`
+export type Script = `paced-${number}-${number}` | `paced-${number}-${number}-${number}` | `burst-${number}` | `silent-1`
 
 export type Dialect = 'openai' | 'anthropic'
 

@@ -15,6 +15,8 @@ export interface SendOrder {
   tokens: number
   /** The streams begin evenly in this time. */
   overMs: number
+  /** How often each is asked, again as soon as it has ended. */
+  times?: number
   /** Look at no latency before all have begun. */
   settled?: boolean
 }
@@ -35,15 +37,15 @@ export interface SendReport {
 /** Told every 100 ms while streams are read. */
 export interface SendProgress {
   tokens: number
-  /** Streams that speak. */
+  /** Streams that have begun, and not come to their last end. */
   open: number
 }
 
 let idle: Reading[] = []
 
 obey({
-  async send({ url, wanted, tokens, overMs, settled = false }: SendOrder): Promise<SendReport> {
-    const ages = new Ages(wanted.length * tokens)
+  async send({ url, wanted, tokens, overMs, times = 1, settled = false }: SendOrder): Promise<SendReport> {
+    const ages = new Ages(wanted.length * tokens * times)
     const at = new URL(url)
     const startedUs = nowUs()
     const readings: Reading[] = []
@@ -54,12 +56,14 @@ obey({
     await Promise.all(
       wanted.map(async (one, index) => {
         await sleep((index * overMs) / wanted.length)
-        const reading = new Reading(at, one, { onToken: (ageUs) => counting && ages.add(ageUs) })
-        readings.push(reading)
-        await reading.begun
-        open++
-        counting ||= open === wanted.length
-        await reading.ended
+        for (let time = 0; time < times; time++) {
+          const reading = new Reading(at, one, { onToken: (ageUs) => counting && ages.add(ageUs) })
+          readings.push(reading)
+          await reading.begun
+          if (time === 0) open++
+          counting ||= open === wanted.length
+          await reading.ended
+        }
         open--
       }),
     )

@@ -53,7 +53,7 @@ export async function send(load: ChildProcess, { pid }: Target, order: SendOrder
   return { report, moments }
 }
 
-/** CPU per token between the moments when all streams had begun and when the first one ended. */
+/** CPU per token between the moments when all streams had begun and when the first one had ended for good. */
 export function steadyCost(moments: Moment[], streams: number): number {
   const all = moments.filter(({ open }) => open === streams)
   return costBetween(all[0], all.at(-1))

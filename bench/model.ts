@@ -6,8 +6,8 @@ import { token } from './token.ts'
 
 /*
  * The model, as a process: answers any request in the manner of OpenAI's chat completions, or of Anthropic's messages, by the
- * path. What it says is in its name: `paced-300-20` is 300 tokens, one every 20 ms; `burst-2000` is 2000 as fast as the
- * socket takes them; `silent-1` says one and then nothing.
+ * path. What it says is in its name: `paced-300-20` is 300 tokens, one every 20 ms, `paced-300-20-400` the same with 400 characters
+ * behind each; `burst-2000` is 2000 as fast as the socket takes them; `silent-1` says one and then nothing.
  */
 
 /** How a maker writes an answer; `rest` is what stands behind its last token. */
@@ -42,13 +42,13 @@ const anthropic: Dialect = {
 }
 
 /** A token each `everyMs`, however late the timers are. */
-function pace(out: ServerResponse, { begin, token: write, rest }: Dialect, count: number, everyMs: number) {
+function pace(out: ServerResponse, { begin, token: write, rest }: Dialect, count: number, everyMs: number, more: string) {
   out.write(begin)
   const start = nowUs() / 1000
   let index = 0
   const tick = () => {
     if (out.destroyed) return
-    out.write(write(token(index++)))
+    out.write(write(token(index++) + more))
     if (index === count) return out.end(rest)
     setTimeout(tick, Math.max(0, start + (index + 1) * everyMs - nowUs() / 1000))
   }
@@ -78,9 +78,9 @@ const server = createServer((request, out) => {
   request.on('end', () => {
     if (request.method === 'GET') return out.end('{"object":"list","data":[]}')
     const dialect = request.url!.endsWith('/messages') ? anthropic : openAi
-    const [manner, count, everyMs] = (JSON.parse(body) as { model: string }).model.split('-')
+    const [manner, count, everyMs, more = 0] = (JSON.parse(body) as { model: string }).model.split('-')
     out.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
-    if (manner === 'paced') pace(out, dialect, Number(count), Number(everyMs))
+    if (manner === 'paced') pace(out, dialect, Number(count), Number(everyMs), 'x'.repeat(Number(more)))
     else if (manner === 'burst') burst(out, dialect, Number(count))
     else out.write(dialect.begin + dialect.token(token(0)))
   })

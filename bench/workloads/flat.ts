@@ -10,10 +10,10 @@ const FLAT = { must: 1.1, aim: 1.05 }
 export const flat: Workload = {
   name: 'flat',
   about: 'the cost of a frame in a long run, beside many stored runs, in a large database',
-  async run(lab, { rounds = 5, streams = 100, tokens = 200 }) {
+  async run(lab, { rounds = 5, streams = 100, tokens = 150 }) {
     const few = await storedRuns(lab, { runs: 1, frames: 20 })
-    const many = await storedRuns(lab, { runs: 1000, frames: 20 })
-    const large = await storedRuns(lab, { runs: 1000, frames: 2600 })
+    const many = await storedRuns(lab, { runs: 1000, frames: 100 })
+    const large = await storedRuns(lab, { runs: 1000, frames: 1200, chars: 400 })
     const sizes = [few, many, large].map((file) => `${sizeMb(file).toFixed(0)} MB`)
     const names = [`1 run, ${sizes[0]}`, `1000 runs, ${sizes[1]}`, `1000 runs, ${sizes[2]}`] as const
     const result = emptyResult(`flat: ${streams} streams × 50 tokens/s over each database; runs of 10 000 frames`)

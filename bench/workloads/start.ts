@@ -9,7 +9,7 @@ export const start: Workload = {
   name: 'start',
   about: 'from the start of the process until it listens, and its memory then',
   async run(lab, { rounds = 5 }) {
-    const large = await storedRuns(lab, { runs: 1000, frames: 2600 })
+    const large = await storedRuns(lab, { runs: 1000, frames: 1200, chars: 400 })
     const result = emptyResult(`start: an empty database, and one of ${sizeMb(large).toFixed(0)} MB`)
     let files = 0
     const cases = [
@@ -18,7 +18,7 @@ export const start: Workload = {
     ]
     await interleaved(result, cases, rounds, async ({ file }) => {
       const target = await lab.server({ database: file(), probed: false })
-      await sleep(2000)
+      await sleep(1000)
       const idleMb = rssKb(target.pid) / 1024
       await target.stop()
       return { 'start to ready s': target.readyMs! / 1000, 'idle RSS MB': idleMb }

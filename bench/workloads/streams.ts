@@ -11,20 +11,22 @@ export interface StreamsOptions {
   dialect?: Dialect
   /** Streams begin evenly in this time. */
   overMs: number
+  /** How often each is asked. */
+  times?: number
 }
 
 /** Sends to as many groups as there are streams, and reads all of them to the end. @throws when one is not whole */
 export async function streamsOnce(lab: Lab, target: Target, options: StreamsOptions): Promise<Figures> {
-  const { streams, tokens, script, dialect, overMs } = options
+  const { streams, tokens, script, dialect, overMs, times = 1 } = options
   const wanted = await target.requests(streams, script, dialect)
   const { value, cpuUs, figures } = await measured(lab, target, () =>
-    send(lab.load, target, { url: target.url, wanted, tokens, overMs }),
+    send(lab.load, target, { url: target.url, wanted, tokens, overMs, times }),
   )
   const { report, moments } = value
   if (report.faults.length > 0) throw new Error(`${target.name}: ${report.faults.length} faults, first: ${report.faults[0]}`)
   return {
     'CPU µs/token': cpuUs / report.tokens,
-    'CPU µs/token, steady': steadyCost(moments, streams),
+    'CPU µs/token, all speaking': steadyCost(moments, streams),
     'tokens/s': (report.tokens / report.elapsedMs) * 1000,
     'latency p50 ms': report.latency.p50,
     'latency p95 ms': report.latency.p95,
