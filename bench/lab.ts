@@ -10,6 +10,9 @@ import type { Wanted } from './reading.ts'
 /** What is measured has a CPU to itself; the model and the client share the other. */
 const CPU = { target: '0', others: '1' }
 
+/** How `npm start` and the container run it. */
+const AS_PUBLISHED = ['--max-semi-space-size=16']
+
 const here = new URL('./', import.meta.url).pathname
 const root = new URL('../', import.meta.url).pathname
 
@@ -89,7 +92,7 @@ export class Lab {
     const probe = probed ? ['--import', join(here, 'probe.ts')] : []
     const profiling = this.#profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', this.#profile]
     const startedAt = performance.now()
-    const child = this.#start(CPU.target, [...probe, ...profiling, entry], {
+    const child = this.#start(CPU.target, [...AS_PUBLISHED, ...probe, ...profiling, entry], {
       PORT: '0',
       DATABASE_URL: `file:${file}`,
       ROUNDTABLE_DEMO: 'false',
