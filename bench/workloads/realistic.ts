@@ -1,31 +1,37 @@
 import type { Dialect } from '../conversation.ts'
 import { emptyResult, interleaved, pair } from '../result.ts'
-import { contestants, stopAll, streamsOnce } from './streams.ts'
+import { contestants, STEADY, stopAll, streamsOnce, WHOLE } from './streams.ts'
 import type { Workload } from './workload.ts'
 
-/** How often each stream is asked: what is measured lies between the first run of all and the last. */
-const TIMES = 3
+/** CPU µs per token while all speak, and with what it costs that a run ends and another begins in its place. */
+const COST = 'CPU µs/token'
+const COST_WITH_RUNS = 'CPU µs/token with runs'
 
-/** Many streams at 50 tokens a second, as good models speak; where one ends the next begins, so that there are always as many. */
+/** Many streams at 50 tokens a second, as good models speak. */
 function paced(name: string, about: string, dialect: Dialect, goal: { must: number; aim: number }): Workload {
   return {
     name,
     about,
     async run(lab, options) {
       const { streams = 200, rounds = 5, tokens = 300 } = options
-      const result = emptyResult(`${name}: ${streams} streams × 50 tokens/s, runs of ${tokens} tokens, one after the other`)
+      const result = emptyResult(`${name}: ${streams} streams × 50 tokens/s, runs of ${tokens} tokens`)
       const targets = await contestants(lab, ['/parse'], options)
-      // They begin within the time of one run, so that they end and begin evenly from then on.
-      const once = { streams, tokens, script: `paced-${tokens}-20`, dialect, overMs: tokens * 20, times: TIMES } as const
+      const speaking = { streams, tokens, script: `paced-${tokens}-20`, dialect, overMs: 1000 } as const
+      // They begin within the time of one run, so that from then on they end and begin evenly, and there are always as many.
+      const going = { ...speaking, overMs: tokens * 20, times: 2 }
       // The first answers of a process are compiled as they run.
-      for (const target of targets) await streamsOnce(lab, target, { ...once, times: 1 })
-      await interleaved(result, targets, rounds, (target) => streamsOnce(lab, target, once))
+      for (const target of targets) await streamsOnce(lab, target, { ...going, times: 1 })
+      await interleaved(result, targets, rounds, async (target) => {
+        const alone = await streamsOnce(lab, target, speaking)
+        const { [WHOLE]: _, [STEADY]: withRuns, ...figures } = await streamsOnce(lab, target, going)
+        return { [COST]: alone[STEADY]!, [COST_WITH_RUNS]: withRuns!, ...figures }
+      })
       await stopAll(targets)
-      const cost = pair(result, 'CPU µs/token, all speaking', 'roundtable', 'parse-only')
-      pair(result, 'CPU µs/token', 'roundtable', 'parse-only')
+      const cost = pair(result, COST, 'roundtable', 'parse-only')
+      pair(result, COST_WITH_RUNS, 'roundtable', 'parse-only')
       if (options.other) {
-        pair(result, 'CPU µs/token, all speaking', 'roundtable', 'other')
-        pair(result, 'CPU µs/token', 'roundtable', 'other')
+        pair(result, COST, 'roundtable', 'other')
+        pair(result, COST_WITH_RUNS, 'roundtable', 'other')
       }
       const added = (figure: string) => pair(result, figure, 'roundtable', 'parse-only', 'difference')
       result.goals.push({ name: 'CPU per token over parse-only', values: cost, ...goal })

@@ -15,6 +15,10 @@ export interface StreamsOptions {
   times?: number
 }
 
+/** All CPU time over all tokens, and while as many streams were open as there are. */
+export const WHOLE = 'CPU µs/token'
+export const STEADY = 'CPU µs/token, all open'
+
 /** Sends to as many groups as there are streams, and reads all of them to the end. @throws when one is not whole */
 export async function streamsOnce(lab: Lab, target: Target, options: StreamsOptions): Promise<Figures> {
   const { streams, tokens, script, dialect, overMs, times = 1 } = options
@@ -25,8 +29,8 @@ export async function streamsOnce(lab: Lab, target: Target, options: StreamsOpti
   const { report, moments } = value
   if (report.faults.length > 0) throw new Error(`${target.name}: ${report.faults.length} faults, first: ${report.faults[0]}`)
   return {
-    'CPU µs/token': cpuUs / report.tokens,
-    'CPU µs/token, all speaking': steadyCost(moments, streams),
+    [WHOLE]: cpuUs / report.tokens,
+    [STEADY]: steadyCost(moments, streams),
     'tokens/s': (report.tokens / report.elapsedMs) * 1000,
     'latency p50 ms': report.latency.p50,
     'latency p95 ms': report.latency.p95,

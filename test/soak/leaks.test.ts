@@ -26,7 +26,7 @@ test('F95 after many runs and connects a server holds no more than before them',
   }
   const idle = filesOf(server)
   // As high as its memory rises it has risen then.
-  await wave(1200, 2400)
+  await wave(3600, 7200)
   const before = await settled(server, idle)
   await wave(RUNS, CONNECTS)
   const after = await settled(server, idle)
