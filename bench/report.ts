@@ -6,7 +6,8 @@ export function table({ workload, figures, paired, goals, notes }: Result): stri
   const lines = [`\n## ${workload}`]
   const targets = [...figures.keys()]
   if (targets.length > 0) {
-    const names = Object.keys(figures.get(targets[0]!)![0]!)
+    const said = (name: string) => targets.some((target) => figures.get(target)!.some((one) => !Number.isNaN(one[name])))
+    const names = Object.keys(figures.get(targets[0]!)![0]!).filter(said)
     const rows = names.map((name) => [name, ...targets.map((target) => shown(figures.get(target)!.map((one) => one[name]!)))])
     lines.push(...aligned([[`n = ${figures.get(targets[0]!)!.length}`, ...targets], ...rows]))
   }

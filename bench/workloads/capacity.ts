@@ -9,7 +9,7 @@ export const capacity: Workload = {
   name: 'capacity',
   about: 'how many streams at 50 tokens/s one core carries, whole and stored',
   async run(lab, options) {
-    const { rounds = 1, tokens = 400 } = options
+    const { rounds = 5, tokens = 400 } = options
     const steps = options.streams ? [options.streams] : [200, 400, 500, 600]
     const result = emptyResult(`capacity: streams × 50 tokens/s, ${tokens} tokens each, on one core`)
     const target = await lab.server()

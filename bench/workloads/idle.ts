@@ -12,7 +12,7 @@ export const idle: Workload = {
   name: 'idle',
   about: 'many readers of a run that says nothing',
   async run(lab, options) {
-    const { streams: readers = 5000, rounds = 3 } = options
+    const { streams: readers = 5000, rounds = 5 } = options
     const result = emptyResult(`idle: ${readers} readers of a silent run`)
     // A new process each round: memory that was once taken is not given back.
     for (let round = 0; round < rounds; round++) {
