@@ -136,7 +136,7 @@ class SdkAnswer {
       if (done) throw new ProviderError('connection', this.#origin, { detail: 'the answer was cut off before its end' })
       this.#deadlines.heard(begins.test(value.type))
       parts.read(value, this.#batch)
-      this.#telling ??= setImmediate(this.#tell)
+      if (this.#batch.length > 0) this.#telling ??= setImmediate(this.#tell)
     }
     void this.#readRest(reader)
     this.#tell()

@@ -19,26 +19,29 @@ export class Deadlines {
   readonly #silenceMs: number
   readonly #onLate: (what: string) => void
   readonly #total: NodeJS.Timeout
-  #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
+  /** What is waited for now, for how long, and since when. */
+  #what = ''
+  #ms = 0
+  #since = 0
   #speaking = false
-  #heardAt = 0
   #paused = false
 
   /** @param onLate is told what took too long */
   constructor({ requestTimeoutMs, streamTimeoutMs, totalTimeoutMs }: Timeouts, onLate: (what: string) => void) {
     this.#silenceMs = streamTimeoutMs
     this.#onLate = onLate
-    this.#timer = this.#alarm(requestTimeoutMs, `no answer within ${requestTimeoutMs} ms`)
+    this.#wait(requestTimeoutMs, `no answer within ${requestTimeoutMs} ms`)
     this.#total = setTimeout(() => onLate(`the answer took more than ${totalTimeoutMs} ms`), totalTimeoutMs)
   }
 
   /** Something came. Before the first token nothing else counts, be it a head or a sign of life. */
   heard(token: boolean): void {
-    this.#heardAt = performance.now()
-    if (this.#speaking || !token) return
-    this.#speaking = true
-    clearTimeout(this.#timer)
-    this.#listen(this.#silenceMs)
+    if (this.#speaking) this.#since = performance.now()
+    else if (token) {
+      this.#speaking = true
+      this.#wait(this.#silenceMs, `nothing came for ${this.#silenceMs} ms`)
+    }
   }
 
   /** It is not the model that is waited for, but who listens to it. */
@@ -46,18 +49,18 @@ export class Deadlines {
     this.#paused = true
   }
 
+  /** The wait begins anew. */
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    this.#heardAt = performance.now()
-    clearTimeout(this.#timer)
-    this.#listen(this.#silenceMs)
+    this.#wait(this.#ms, this.#what)
   }
 
   /** All has come but the end, which is waited for no longer than this. */
   expectEnd(ms: number): void {
     this.stop()
-    this.#timer = this.#alarm(ms, `the answer did not end for ${ms} ms`).unref()
+    this.#wait(ms, `the answer did not end for ${ms} ms`)
+    this.#timer?.unref()
   }
 
   stop(): void {
@@ -66,17 +69,18 @@ export class Deadlines {
     clearTimeout(this.#total)
   }
 
-  #listen(ms: number) {
-    this.#timer = setTimeout(() => {
-      const leftMs = Math.ceil(this.#heardAt + this.#silenceMs - performance.now())
-      if (leftMs > 0) this.#listen(leftMs)
-      else if (!this.#paused) this.#onLate(`nothing came for ${this.#silenceMs} ms`)
-    }, ms)
+  #wait(ms: number, what: string) {
+    clearTimeout(this.#timer)
+    this.#ms = ms
+    this.#what = what
+    this.#since = performance.now()
+    this.#timer = setTimeout(this.#look, ms)
   }
 
-  #alarm(ms: number, what: string): NodeJS.Timeout {
-    return setTimeout(() => {
-      if (!this.#paused) this.#onLate(what)
-    }, ms)
+  readonly #look = () => {
+    if (this.#paused) return
+    const leftMs = Math.ceil(this.#since + this.#ms - performance.now())
+    if (leftMs > 0) this.#timer = setTimeout(this.#look, leftMs)
+    else this.#onLate(this.#what)
   }
 }

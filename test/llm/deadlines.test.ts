@@ -77,6 +77,18 @@ test('F36 an end that is awaited has its own time, and nothing is late when all 
   expect(vi.getTimerCount()).toBe(0)
 })
 
+test('F36 who held an answer back gives its end no more time than it had', () => {
+  const { late, deadlines, pass } = clock()
+  deadlines.heard(true)
+  deadlines.expectEnd(30)
+  deadlines.pause()
+  pass(500)
+  expect(late).toEqual([])
+  deadlines.resume()
+  pass(30)
+  expect(late).toEqual(['the answer did not end for 30 ms'])
+})
+
 test('F36 tokens make no timers', () => {
   const { deadlines } = clock()
   deadlines.heard(true)
