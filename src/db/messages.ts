@@ -3,31 +3,22 @@ import { Conflict, NotFound } from '../errors.ts'
 import { pageOf } from './page.ts'
 import { busyCheck } from './busy.ts'
 import { inserter } from './inserter.ts'
+import { reader } from './reader.ts'
 import { messages } from './schema.ts'
 import { searchIndex } from './search-index.ts'
 import type { Db } from './db.ts'
-import type { MessageRow, Messages, MessageScope, Part } from './store.ts'
+import type { MessageRow, Messages, MessageScope } from './store.ts'
 
 export const messageQueries = (db: Db): Messages => {
-  const { orm, raw, write } = db
+  const { orm, write } = db
   const refuseBusy = busyCheck(db)
-  // All that an agent's model is shown, read at each of its steps: Drizzle takes twice as long to make these rows.
-  const context = raw.prepare<[string], StoredRow>(
-    `SELECT id, agent_id AS agentId, group_id AS groupId, run_id AS runId, step_id AS stepId, role, parts, name,
-     sender_id AS senderId, otid, is_err AS isErr, date, heard
-     FROM messages WHERE agent_id = +? AND in_context = 1 ORDER BY coalesce(place, seq), seq`,
-  )
+  const context = reader(db, messages, 'WHERE agent_id = +? AND in_context = 1 ORDER BY coalesce(place, seq), seq')
   return {
     async listMessages(tenant, of, page) {
       return pageOf(db, messages, tenant, whereOf(of), page)
     },
     async contextOf(agentId) {
-      return context.all(agentId).map((row) => ({
-        ...row,
-        parts: JSON.parse(row.parts) as Part[],
-        isErr: row.isErr === 1,
-        heard: row.heard === 1,
-      }))
+      return context.all(agentId)
     },
     async compactContext(tenant, agentId, evicted, summary) {
       await write(() => {
@@ -106,12 +97,6 @@ export const messageQueries = (db: Db): Messages => {
       })
     },
   }
-}
-
-interface StoredRow extends Omit<MessageRow, 'parts' | 'isErr' | 'heard'> {
-  parts: string
-  isErr: 0 | 1
-  heard: 0 | 1
 }
 
 function whereOf(of: MessageScope) {

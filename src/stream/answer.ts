@@ -22,7 +22,7 @@ export class Answer {
   readonly #row: RowHead
   readonly #date: string
   #index = -1
-  #last: (MessageHead & { message_type: string }) | undefined
+  #lastHead: (MessageHead & { message_type: string }) | undefined
   #open: Part['type'] | undefined
   #otid = ''
   #callsOtid: string | undefined
@@ -167,9 +167,10 @@ export class Answer {
 
   /** Deltas of one part share theirs. */
   #head<T extends string>(type: T, otid: string): MessageHead & { message_type: T } {
-    if (this.#last?.message_type !== type || this.#last.otid !== otid) this.#last = headOf(this.#row, type, otid, this.#date)
+    if (this.#lastHead?.message_type !== type || this.#lastHead.otid !== otid)
+      this.#lastHead = headOf(this.#row, type, otid, this.#date)
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type was just compared
-    return this.#last as MessageHead & { message_type: T }
+    return this.#lastHead as MessageHead & { message_type: T }
   }
 }
 

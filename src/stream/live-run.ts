@@ -92,9 +92,9 @@ export class LiveRun {
     return this.#last
   }
 
-  /** How much of it is in no segment. */
-  get unsealedChars(): number {
-    return this.#blocks.reduce((sum, { chars }) => sum + chars, 0)
+  /** True when there is enough of it for a segment. */
+  get ripe(): boolean {
+    return (this.#blocks[0]?.chars ?? 0) >= this.#blockChars
   }
 
   add(messages: Frame[]): void {

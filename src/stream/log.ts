@@ -258,7 +258,7 @@ export class RunLog {
     await this.#tidy(growing)
   }
 
-  /** What of a run is in this row of the log is its newest: readers may see it. */
+  /** Lets readers see what was just stored of a run, in this row of the log. */
   #shown(run: LiveRun, logId: number) {
     this.#lastLogId = Math.max(this.#lastLogId, logId)
     this.#pinning.add(run)
@@ -267,8 +267,8 @@ export class RunLog {
 
   /** Moves what is long, of these runs, or old, of any, from the log's head to segments; and trims the head. */
   async #tidy(grown: LiveRun[]) {
-    const { segmentChars, maxPinnedRows } = this.#options
-    const ripe = grown.filter((run) => run.unsealedChars >= segmentChars)
+    const { maxPinnedRows } = this.#options
+    const ripe = grown.filter((run) => run.ripe)
     for (const run of this.#pinning) {
       if (run.pinned >= this.#lastLogId - maxPinnedRows) break
       if (!ripe.includes(run)) ripe.push(run)

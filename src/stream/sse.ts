@@ -147,6 +147,7 @@ function drained(out: ServerResponse, stallMs: number, signal: AbortSignal): Pro
       resolve()
     }
     const stalled = setTimeout(() => out.destroy(), stallMs)
+    // Whoever of the two has written says when there is room.
     out.once('drain', done)
     out.socket?.once('drain', done)
     signal.addEventListener('abort', done, { once: true })

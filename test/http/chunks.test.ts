@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { openReaders } from '../../src/stream/sse.ts'
 import { eventually } from '../support/eventually.ts'
 import { answersIn, type RawAnswer, rawSocket } from '../support/raw-socket.ts'
-import { openReader, type Reader } from '../support/reader.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import { begun, type Reader } from '../support/reader.ts'
+import { startServer } from '../support/server.ts'
 
 /** Characters of one to four bytes in UTF-8, one of several code points, and what is escaped in JSON. */
 const words = ['plain ', 'é', '€ ', '😀', '👩‍👩‍👧 ', '漢字', '\u2028', '"\\\n', 'ﷺ ']
@@ -14,7 +14,7 @@ const get = (path: string, version = '1.1') => `GET ${path} HTTP/${version}\r\nh
 
 test('a stream is chunks of whole characters to the last one, and then the connection serves another request', async () => {
   const server = await startServer()
-  const { path, held, sender } = await begun(server)
+  const { path, held, sender } = await begun(server, server.llm)
   const client = await rawSocket(server.url, get(path))
   for (const piece of pieces) {
     const before = sender.seen.length
@@ -36,7 +36,7 @@ test('a stream is chunks of whole characters to the last one, and then the conne
 
 test('HTTP/1.0 gets the same bytes without chunks, to the end of the connection', async () => {
   const server = await startServer()
-  const { path, held, sender } = await begun(server)
+  const { path, held, sender } = await begun(server, server.llm)
   const client = await rawSocket(server.url, get(path, '1.0'))
   await client.says('id: 2')
   for (const piece of pieces) held.push(piece)
@@ -49,7 +49,7 @@ test('HTTP/1.0 gets the same bytes without chunks, to the end of the connection'
 
 test('requests that are sent at once on one connection are answered in order, each whole', async () => {
   const server = await startServer()
-  const { path, held, sender } = await begun(server)
+  const { path, held, sender } = await begun(server, server.llm)
   const rest = `${path}?starting_after=1`
   const client = await rawSocket(server.url, get(path) + get('/v1/health') + get(rest) + get(path) + get('/v1/health'))
   await client.says('id: 2')
@@ -68,7 +68,7 @@ test('requests that are sent at once on one connection are answered in order, ea
 
 test('two streams that were asked for at once both live: the second is there when the first has ended', async () => {
   const server = await startServer()
-  const [one, two] = [await begun(server), await begun(server)]
+  const [one, two] = [await begun(server, server.llm), await begun(server, server.llm)]
   const client = await rawSocket(server.url, get(one.path) + get(two.path))
   await client.says('id: 2')
   for (const piece of pieces) two.held.push(piece)
@@ -89,7 +89,7 @@ test('two streams that were asked for at once both live: the second is there whe
 
 test('a reader that takes nothing for a while gets it all in whole chunks when it reads on', async () => {
   const server = await startServer()
-  const { path, held, sender } = await begun(server)
+  const { path, held, sender } = await begun(server, server.llm)
   const client = await rawSocket(server.url, get(path))
   await client.says('id: 2')
   client.socket.pause()
@@ -102,19 +102,6 @@ test('a reader that takes nothing for a while gets it all in whole chunks when i
   await eventually(() => answersIn(client.bytes())[0]!.whole)
   expect(streamed(answersIn(client.bytes())[0]!)).toBe(textOf(sender))
 }, 120_000)
-
-/** A run that has said a word. */
-async function begun({ api, url, llm }: TestServer) {
-  const { id } = await api.group(['ana'])
-  const held = llm.hold()
-  const sender = await openReader(`${url}/v1/groups/${id}/messages/stream`, {
-    method: 'POST',
-    body: { input: 'talk', stream_tokens: true },
-  })
-  held.push('Well, ')
-  await sender.until((seen) => seen.length >= 2)
-  return { held, sender, path: `/v1/runs/${String(sender.headers['x-letta-run-id'])}/stream` }
-}
 
 const bodyOf = ({ chunks }: RawAnswer) => Buffer.concat(chunks).toString('utf8')
 

@@ -6,8 +6,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { openReaders } from '../../src/stream/sse.ts'
 import { eventually } from '../support/eventually.ts'
 import { rawSocket } from '../support/raw-socket.ts'
-import { openReader } from '../support/reader.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import { begun, openReader } from '../support/reader.ts'
+import { startServer } from '../support/server.ts'
 
 test.each([
   ['reset', (socket: Socket) => void socket.resetAndDestroy()],
@@ -15,7 +15,7 @@ test.each([
   ['closed on the client’s side only', (socket: Socket) => void socket.end()],
 ])('F56 a reader whose connection is %s is free at once', async (_, leave) => {
   const server = await startServer()
-  const { path, held } = await begun(server)
+  const { path, held } = await begun(server, server.llm)
   const socket = await rawSocket(server.url, `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`)
   await socket.says('id: 2')
   leave(socket.socket)
@@ -25,7 +25,7 @@ test.each([
 
 test('F56 a client of HTTP/1.0 gets the stream without chunks, to the end of the connection', async () => {
   const server = await startServer()
-  const { path, held, sender } = await begun(server)
+  const { path, held, sender } = await begun(server, server.llm)
   const client = await rawSocket(server.url, `GET ${path} HTTP/1.0\r\nhost: 127.0.0.1\r\n\r\n`)
   await client.says('id: 2')
   held.finish()
@@ -39,7 +39,7 @@ test('F56 a client of HTTP/1.0 gets the stream without chunks, to the end of the
 
 test('F56 after a stream the same connection serves another request, also one that was sent ahead', async () => {
   const server = await startServer()
-  const { path, held } = await begun(server)
+  const { path, held } = await begun(server, server.llm)
   const client = await rawSocket(server.url, `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`)
   client.socket.write('GET /v1/health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
   await client.says('id: 2')
@@ -84,7 +84,7 @@ test('F57 a body that breaks off does nothing', async () => {
 
 test('F61 a proxy that keeps, packs and cuts what it may passes each frame on as it comes, also through silence', async () => {
   const server = await startServer({ LETTA_KEEPALIVE_INTERVAL: '0.1' })
-  const { path, held, sender } = await begun(server)
+  const { path, held, sender } = await begun(server, server.llm)
   const proxy = await meddlingProxy(server.url, 1000)
   const reader = await openReader(proxy + path, { headers: { 'accept-encoding': 'gzip' } })
   expect(reader.headers['content-encoding']).toBeUndefined()
@@ -98,19 +98,6 @@ test('F61 a proxy that keeps, packs and cuts what it may passes each frame on as
   await sender.ended
   expect(reader.seen.filter(({ id }) => id !== undefined)).toEqual(sender.seen.filter(({ id }) => id !== undefined))
 })
-
-/** A run that has said a word. */
-async function begun({ api, url, llm }: TestServer) {
-  const { id } = await api.group(['ana'])
-  const held = llm.hold()
-  const sender = await openReader(`${url}/v1/groups/${id}/messages/stream`, {
-    method: 'POST',
-    body: { input: 'talk', stream_tokens: true },
-  })
-  held.push('Well, ')
-  await sender.until((seen) => seen.length >= 2)
-  return { held, sender, path: `/v1/runs/${String(sender.headers['x-letta-run-id'])}/stream` }
-}
 
 const split = (answer: string) => {
   const end = answer.indexOf('\r\n\r\n')

@@ -12,8 +12,8 @@ import { range } from '../support/log.ts'
 import { probe, probed } from '../support/probe.ts'
 import { startProcess } from '../support/process.ts'
 import { tcpProxy } from '../support/proxy.ts'
-import { openReader, type Reader, readToEnd, type Seen } from '../support/reader.ts'
-import { type ScriptedProvider, scriptedProvider } from '../support/scripted-provider.ts'
+import { begun, openReader, type Reader, readToEnd, type Seen } from '../support/reader.ts'
+import { scriptedProvider } from '../support/scripted-provider.ts'
 import { startServer, tempFolder } from '../support/server.ts'
 
 test('F52 a reader that takes nothing is cut, sees the rest when it comes back, and disturbs nobody', async () => {
@@ -158,24 +158,6 @@ test('F60 readers that leave out different things see the same numbers, and resu
   }
 })
 
-interface Where {
-  url: string
-  api: Awaited<ReturnType<typeof startServer>>['api']
-}
-
-/** A run that has said a word, and says what the test wants; the path of its stream. */
-async function begun({ api, url }: Where, llm: ScriptedProvider) {
-  const { id } = await api.group(['ana'])
-  const held = llm.hold()
-  const sender = await openReader(`${url}/v1/groups/${id}/messages/stream`, {
-    method: 'POST',
-    body: { input: 'talk', stream_tokens: true },
-  })
-  held.push('Well, ')
-  await sender.until((seen) => seen.length >= 2)
-  return { held, sender, path: `/v1/runs/${String(sender.headers['x-letta-run-id'])}/stream` }
-}
-
 async function process(settings: Record<string, string>) {
   const llm = await scriptedProvider()
   onTestFinished(() => llm.close())
@@ -199,7 +181,7 @@ function deafSocket(url: string, path: string): Socket {
   return socket
 }
 
-async function readersOf({ url }: Where): Promise<number> {
+async function readersOf({ url }: { url: string }): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   return Number(/^roundtable_readers (\d+)$/m.exec(text)![1])
 }

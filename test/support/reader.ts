@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { type IncomingHttpHeaders, type IncomingMessage, request as open } from 'node:http'
 import { onTestFinished } from 'vitest'
+import type { Api } from './api.ts'
+import type { ScriptedProvider } from './scripted-provider.ts'
 
 /** A frame as it came, byte for byte; without an id it is one that is not stored. */
 export interface Seen {
@@ -132,4 +134,17 @@ export async function readToEnd(url: string, options?: ReaderOptions): Promise<R
   const reader = await openReader(url, options)
   await reader.ended
   return reader
+}
+
+/** A run that has said a word, and says what the test wants; who sent it, and the path of its stream. */
+export async function begun({ api, url }: { api: Api; url: string }, llm: ScriptedProvider) {
+  const { id } = await api.group(['ana'])
+  const held = llm.hold()
+  const sender = await openReader(`${url}/v1/groups/${id}/messages/stream`, {
+    method: 'POST',
+    body: { input: 'talk', stream_tokens: true },
+  })
+  held.push('Well, ')
+  await sender.until((seen) => seen.length >= 2)
+  return { held, sender, path: `/v1/runs/${String(sender.headers['x-letta-run-id'])}/stream` }
 }
