@@ -251,6 +251,8 @@ export class Client {
       onFrame?.(id)
     }
     await this.#world.persist(async (url) => {
+      // The kill may come between the last frame and the end of the response.
+      if (done) return true
       this.doing = `reading ${run.runId} after ${last}`
       const response = stream ?? (await this.#resume(url, run.runId, last))
       stream = undefined
