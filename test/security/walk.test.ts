@@ -24,7 +24,7 @@ test('the routes are found', () => {
   expect(routes.length - closed.length).toBeLessThan(10)
 })
 
-/** Everything that is stored, but when a key was last used, and where frames lie. */
+/** Everything that is stored, but when a key was last used, where frames lie, and the words for searches: they follow when it is quiet. */
 function stored(file: string): Record<string, unknown[]> {
   const db = new Database(file, { readonly: true })
   try {
@@ -32,7 +32,7 @@ function stored(file: string): Record<string, unknown[]> {
       .prepare(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
       .pluck()
       .all() as string[]
-    const tables = names.filter((name) => !['log', 'segments', 'leases'].includes(name))
+    const tables = names.filter((name) => !/^(log|segments|leases|search_marks|message_search.*)$/.test(name))
     const all = Object.fromEntries(tables.map((name) => [name, db.prepare(`SELECT * FROM "${name}"`).all()]))
     for (const key of all['keys'] as Record<string, unknown>[]) delete key['last_used_at']
     return all
