@@ -55,7 +55,7 @@ obey({
     const telling = setInterval(() => progress({ tokens: count(), open } satisfies SendProgress), 100)
     await Promise.all(
       wanted.map(async (one, index) => {
-        await sleep((index * overMs) / wanted.length)
+        await sleep((index * overMs) / wanted.length + phaseOf(index))
         for (let time = 0; time < times; time++) {
           const reading = new Reading(at, one, { onToken: (ageUs) => counting && ages.add(ageUs) })
           readings.push(reading)
@@ -116,6 +116,9 @@ obey({
     return readings.map(({ recorded }) => Buffer.concat(recorded).toString('base64'))
   },
 })
+
+/** Tokens come every 20 ms. Independent streams have nothing to do with each other: the golden ratio spreads any number of them evenly. */
+const phaseOf = (index: number) => ((index * 0.618_034) % 1) * 20
 
 /** Ages of tokens in ms, in a place that was made beforehand. */
 class Ages {
