@@ -10,7 +10,14 @@ export const idOf = (prefix: string) =>
       `String should match pattern '${prefix}-{uuid4}'`,
     )
 
-export const newId = (prefix: string) => `${prefix}-${randomUUID()}`
+/**
+ * Random but for its first 12 digits, which are the ms since 1970 (as in RFC 9562 §5.7, with the version that clients check for): ids of one
+ * time lie beside each other in an index, so a large one is as fast to insert into as a small one. Nobody orders by them.
+ */
+export function newId(prefix: string): string {
+  const time = Date.now().toString(16).padStart(12, '0')
+  return `${prefix}-${time.slice(0, 8)}-${time.slice(8)}${randomUUID().slice(13)}`
+}
 
 export const AgentId = idOf('agent')
 export const BlockId = idOf('block')
