@@ -6,6 +6,7 @@ import { groupReads } from './group-state.ts'
 import { reader } from './reader.ts'
 import { agents, approvals, blocks, tools } from './schema.ts'
 import type { Db } from './db.ts'
+import type { Speaker } from './store.ts'
 
 export type AgentRow = typeof agents.$inferSelect
 
@@ -57,6 +58,26 @@ export const agentReads = (db: Db) => {
     }
   }
 
+  const toSpeaker = (row: AgentRow): Speaker => ({
+    ...row.settings,
+    id: row.id,
+    name: row.name,
+    blocks: blocksOf.all(row.id).map(toBlock),
+    tools: toolsOf.all(row.id).map((tool) => ({ ...tool.definition, id: tool.id, name: tool.name })),
+    hidden: row.hidden,
+    created_at: isoDate(row.createdAt),
+    updated_at: isoDate(row.updatedAt),
+    created_by_id: null,
+    last_updated_by_id: null,
+    sources: [],
+    identity_ids: [],
+    identities: [],
+    tool_exec_environment_variables: [],
+    secrets: [],
+    deployment_id: null,
+    entity_id: null,
+  })
+
   return {
     /** @throws {NotFound} for another tenant's too */
     findRow(tenant: string, id: string): AgentRow {
@@ -70,34 +91,20 @@ export const agentReads = (db: Db) => {
       if (name === undefined) throw new NotFound('agent', id)
       return name
     },
+    toSpeaker,
     toState(row: AgentRow): AgentState {
       const { id } = row
-      const held = blocksOf.all(id).map(toBlock)
+      const speaker = toSpeaker(row)
+      const { blocks: held, agent_type } = speaker
       const group = groups.managedBy(id)
       return {
-        ...row.settings,
-        id,
-        name: row.name,
-        blocks: held,
-        memory: { agent_type: row.settings.agent_type, git_enabled: false, blocks: held, file_blocks: [], prompt_template: '' },
-        tools: toolsOf.all(id).map((tool) => ({ ...tool.definition, id: tool.id, name: tool.name })),
+        ...speaker,
+        memory: { agent_type, git_enabled: false, blocks: held, file_blocks: [], prompt_template: '' },
         tags: tagsOf.all(id),
         message_ids: contextOf.all(id),
         managed_group: group,
         multi_agent_group: group,
-        hidden: row.hidden,
-        created_at: isoDate(row.createdAt),
-        updated_at: isoDate(row.updatedAt),
-        created_by_id: null,
-        last_updated_by_id: null,
-        sources: [],
-        identity_ids: [],
-        identities: [],
         pending_approval: pendingApproval(id),
-        tool_exec_environment_variables: [],
-        secrets: [],
-        deployment_id: null,
-        entity_id: null,
       }
     },
   }

@@ -70,6 +70,9 @@ export const agentQueries = (db: Db): Agents => {
     async findAgent(tenant, id) {
       return reads.toState(reads.findRow(tenant, id))
     },
+    async findSpeaker(tenant, id) {
+      return reads.toSpeaker(reads.findRow(tenant, id))
+    },
     async findAgentName(tenant, id) {
       return reads.findName(tenant, id)
     },

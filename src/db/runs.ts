@@ -74,12 +74,12 @@ export const runQueries = (db: Db): Runs => {
   const lastBegun = raw.prepare<[], number>('SELECT coalesce(max(begun), 0) FROM runs').pluck()
   /** The number of the run that begins next; in the transaction of the caller. */
   const nextBegun = () => lastBegun.get()! + 1
-  const finish = raw.prepare<[object], { tenant: string; agentId: string; payer: string | null }>(
+  const finish = raw.prepare<[object], { tenant: string; agentId: string; payer: string | null; begun: number | null }>(
     `UPDATE runs SET status = @status, stop_reason = @stopReason, ended_by = @endedBy, error = @error, completed_at = @completedAt,
-     first_frame_ms = @firstFrameMs, duration_ms = @durationMs, epoch = NULL,
-     begun = coalesce(begun, (SELECT coalesce(max(begun), 0) + 1 FROM runs))
-     WHERE id = @id AND status IN ('created', 'running') RETURNING tenant, agent_id AS agentId, payer`,
+     first_frame_ms = @firstFrameMs, duration_ms = @durationMs, epoch = NULL
+     WHERE id = @id AND status IN ('created', 'running') RETURNING tenant, agent_id AS agentId, payer, begun`,
   )
+  const begin = raw.prepare<[number, string]>('UPDATE runs SET begun = ? WHERE id = ?')
   const release = raw.prepare<[string]>('DELETE FROM busy WHERE run_id = ?')
   const countOpen = raw.prepare<[string], { total: number; own: number }>(
     `SELECT count(*) AS total, coalesce(sum(tenant = ?), 0) AS own FROM runs WHERE status IN ('created', 'running')`,
@@ -187,6 +187,8 @@ export const runQueries = (db: Db): Runs => {
       return write(() => {
         const ended = finish.get({ ...end, error: end.error && JSON.stringify(end.error), id: runId })
         if (!ended) return false
+        // One that was cancelled in line has its place where it ends.
+        if (ended.begun === null) begin.run(nextBegun(), runId)
         rememberRun(ended.agentId, end)
         if (ended.payer !== null) charge(ended.payer, runId, end.completedAt)
         insertSegment(last)

@@ -98,9 +98,17 @@ export interface NewAgent {
   firstMessage: (agent: AgentState) => MessageRow
 }
 
+/** An agent as its steps need it. */
+export type Speaker = Omit<
+  AgentState,
+  'memory' | 'tags' | 'message_ids' | 'managed_group' | 'multi_agent_group' | 'pending_approval'
+>
+
 export interface Agents {
   createAgent(tenant: string, agent: NewAgent): Promise<AgentState>
   findAgent(tenant: string, id: string): Promise<AgentState>
+  /** Half the queries, and none that grows with its history. */
+  findSpeaker(tenant: string, id: string): Promise<Speaker>
   /** Where no more is wanted, a seventh of the queries. */
   findAgentName(tenant: string, id: string): Promise<string>
   listAgents(tenant: string, query: ListAgentsQuery): Promise<AgentState[]>

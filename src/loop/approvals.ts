@@ -1,9 +1,8 @@
-import type { CallPart, MessageRow, PendingApproval, Recorded, Returned, ReturnPart } from '../db/store.ts'
+import type { CallPart, MessageRow, PendingApproval, Recorded, ReturnPart, Returned, Speaker } from '../db/store.ts'
 import { Conflict, InvalidArgument } from '../errors.ts'
 import { expand } from '../stream/expand.ts'
 import { cutLines, cutText } from '../tools/output.ts'
 import { rulesFor } from '../tools/rules.ts'
-import type { AgentState } from '../wire/agent.ts'
 import { newId } from '../wire/id.ts'
 import type { Approval } from '../wire/message.ts'
 import type { StopReasonType } from '../wire/run.ts'
@@ -39,7 +38,7 @@ export async function settle(scene: Scene, { at, listeners, lent, history }: Cal
   const calls = recorded.calls.filter(({ id }) => mayRun(given.get(id)))
   if (scene.resumed && !journal.acted(at) && calls.length > 0) await scene.show([toolRetry(scene.runId, stepId, calls)])
   return await journal.act(at, async () => {
-    const agent = await store.findAgent(tenant, at.agentId)
+    const agent = await store.findSpeaker(tenant, at.agentId)
     // Whoever gave leave has decided: rules do not forbid it any more (streaming.md §7.4).
     const ran = await runCalls(scene, { agent, stepId, calls, lent, rules: noRules, history: [] })
     const results = new Map(ran.parts.map((part) => [part.tool_call_id, part]))
@@ -73,7 +72,7 @@ const noRules = { parallel: true, prefilled: () => undefined, violation: () => u
 
 /** A hand-over ends the turn, and so does a last tool; after a refusal or a return of the caller's the model goes on. */
 function stopAfter(
-  agent: AgentState,
+  agent: Speaker,
   { answers, ran, history }: { answers: Approval[]; ran: Results; history: Returned[] },
 ): StopReasonType | null {
   if (ran.lentEnds) return 'end_turn'
@@ -109,7 +108,7 @@ const inOrder = (calls: CallPart[], given: Map<string, Approval>) => {
 }
 
 /** In characters: a fifth of what the model can read (streaming.md §7.4). */
-const returnLimit = ({ llm_config }: AgentState) => Math.max(5000, Math.floor(llm_config.context_window * 0.2) * 4)
+const returnLimit = ({ llm_config }: Speaker) => Math.max(5000, Math.floor(llm_config.context_window * 0.2) * 4)
 
 function resultOf(call: CallPart, answer: Approval, limit: number): ReturnPart {
   if (answer.type === 'approval') return denial(call, answer.reason)

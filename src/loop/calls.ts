@@ -1,10 +1,9 @@
-import type { CallPart, MessageRow, ReturnPart, Returned } from '../db/store.ts'
+import type { CallPart, MessageRow, ReturnPart, Returned, Speaker } from '../db/store.ts'
 import { Cancelled } from '../errors.ts'
 import { type Call, type Executed, executeCalls } from '../tools/execute.ts'
 import { repeats } from '../tools/loop-guard.ts'
 import { parseArguments } from '../tools/arguments.ts'
 import type { Rules } from '../tools/rules.ts'
-import type { AgentState } from '../wire/agent.ts'
 import type { LentTool, Scene } from './scene.ts'
 
 /** What the calls of a step gave. */
@@ -21,7 +20,7 @@ export interface Results {
 }
 
 export interface RunCallsOptions {
-  agent: AgentState
+  agent: Speaker
   stepId: string
   calls: CallPart[]
   lent: LentTool[]

@@ -1,6 +1,5 @@
-import type { MessageRow, RunRow, Store } from '../db/store.ts'
+import type { MessageRow, RunRow, Speaker, Store } from '../db/store.ts'
 import { expand, textOf } from '../stream/expand.ts'
-import type { AgentState } from '../wire/agent.ts'
 import type { Frame, LettaMessage } from '../wire/message.ts'
 import { pageQuery } from '../wire/page.ts'
 import { type CompactionTrigger, compact, compactionEvent } from './compaction.ts'
@@ -12,7 +11,7 @@ import { estimateTokens } from './tokens.ts'
 /** What an agent's model is shown; the first row, the system prompt, is brought up to date when memory has changed since. */
 export async function currentContext(
   { store, tenant }: Scene,
-  agent: AgentState,
+  agent: Speaker,
 ): Promise<{ system: string; history: MessageRow[] }> {
   const [first, ...history] = await store.contextOf(agent.id)
   const { parts } = systemRow(agent, await store.countPassages(tenant, agent.id))
@@ -21,7 +20,7 @@ export async function currentContext(
 }
 
 export interface MakeRoomOptions {
-  agent: AgentState
+  agent: Speaker
   stepId: string
   trigger: CompactionTrigger
   /** Of the model that runs, in tokens. */
@@ -72,9 +71,9 @@ export async function unshownSummaries(
   // They are among the last that it has stored.
   const newest = await store.listMessages(tenant, { run: id }, pageQuery({ limit: 100, order: 'desc' }).parse({}))
   const unshown = newest.filter((row) => row.role === 'summary' && !known.has(row.id)).toReversed()
-  const announced = unshown.map(async (row) => announcing(row, await store.findAgent(tenant, row.agentId)))
+  const announced = unshown.map(async (row) => announcing(row, await store.findSpeaker(tenant, row.agentId)))
   return (await Promise.all(announced)).flat()
 }
 
-const announcing = (summary: MessageRow, { id, name }: Pick<AgentState, 'id' | 'name'>): LettaMessage[] =>
+const announcing = (summary: MessageRow, { id, name }: Pick<Speaker, 'id' | 'name'>): LettaMessage[] =>
   expand({ ...summary, name, senderId: id })

@@ -65,9 +65,11 @@ async function takeUp(run: RunRow, options: ExecutionOptions, signal: AbortSigna
   const { store, log, providers, tools, approvalExpiryMs, watcher } = options
   const { tenant, admission } = run
   const steps = await store.journalOf([...admission.continues, run.id])
-  const shown = await shownBefore(log, run.seq)
-  const resumed = run.crashes > 0 || shown.length > 1
-  if (shown.length === 0) await log.append(run.seq, [ping(run.id)])
+  const { last } = (await log.position(run.seq))!
+  if (last === 0) await log.append(run.seq, [ping(run.id)])
+  // Of a new one there is the ping alone.
+  const shown = last > 1 ? await shownBefore(log, run.seq) : []
+  const resumed = run.crashes > 0 || last > 1
   const late = withdrawals(run.id, shown, new Set(steps.map(({ id }) => id)))
   if (resumed && admission.request.include_compaction_messages) late.push(...(await unshownSummaries(store, run, shown)))
   if (late.length > 0) await log.append(run.seq, late)

@@ -1,12 +1,11 @@
-import type { MessageRow, Part } from '../db/store.ts'
+import type { MessageRow, Part, Speaker } from '../db/store.ts'
 import type { AssistantPart, PromptMessage, ToolResult, UserPart } from '../llm/provider.ts'
 import { LINE_NUMBER_BANNER } from '../tools/memory-edit.ts'
 import { describeRules } from '../tools/rule-text.ts'
-import type { AgentState } from '../wire/agent.ts'
 import { newId } from '../wire/id.ts'
 
 /** A new agent's first message: its compiled system prompt. */
-export function systemRow(agent: AgentState, archived = 0): MessageRow {
+export function systemRow(agent: Speaker, archived = 0): MessageRow {
   return {
     id: newId('message'),
     agentId: agent.id,
@@ -28,7 +27,7 @@ export function systemRow(agent: AgentState, archived = 0): MessageRow {
  * The agent's prompt with its memory in it (groups.md §5.3). It depends on the agent alone, with no clock in it: the same
  * memory gives the same text, so a provider's prompt cache keeps hitting.
  */
-function compileSystem(agent: AgentState, archived: number): string {
+function compileSystem(agent: Speaker, archived: number): string {
   const { id, system, blocks, agent_type, tool_rules, tools } = agent
   const memory = agent_type === 'react_agent' || agent_type === 'workflow_agent' ? '' : memoryText(blocks, isNumbered(agent))
   const metadata = [
@@ -45,12 +44,12 @@ function compileSystem(agent: AgentState, archived: number): string {
 }
 
 /** Those who edit by whole lines see them numbered; of the default type only on models that are known to cope with it. */
-const isNumbered = ({ agent_type, llm_config }: AgentState) =>
+const isNumbered = ({ agent_type, llm_config }: Speaker) =>
   agent_type === 'sleeptime_agent' ||
   agent_type === 'memgpt_v2_agent' ||
   (agent_type === 'letta_v1_agent' && llm_config.model_endpoint_type === 'anthropic')
 
-function memoryText(blocks: AgentState['blocks'], numbered: boolean): string {
+function memoryText(blocks: Speaker['blocks'], numbered: boolean): string {
   if (blocks.length === 0) return ''
   const lines = (value: string) =>
     value

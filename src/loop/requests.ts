@@ -144,10 +144,11 @@ export class Requests {
     const run = { id: newId('run'), agentId, groupId, createdAt: Date.now() }
     const { background, streaming } = admission.request
     const runType = streaming ? 'send_message_streaming' : 'send_message'
-    const made: NewRun = { ...run, admission, background, runType, payer: sender.key?.id ?? null }
+    const payer = sender.key?.id ?? null
+    const made: NewRun = { ...run, admission, background, runType, payer }
     const rows = inputs.flatMap((input) => inputRows(run, input, hearersOf(asked)))
     let waits = false
-    await log.begin([ping(run.id)], async (frames) => {
+    const seq = await log.begin([ping(run.id)], async (frames) => {
       // Here nothing else is stored between the look and the admission, and nobody has begun to drain.
       if (runs.draining) throw new ShuttingDown()
       await this.#refuseRepeated(tenant, key)
@@ -163,11 +164,12 @@ export class Requests {
         const { queueLimit } = this.#options
         if (runs.waitingFor(targets).length >= queueLimit) throw new QueueFull(groupId ?? agentId, queueLimit)
         waits = true
-        const later = { ...made, admission: { ...admission, followUps: inputs } }
-        return await store.admitRun(tenant, later, { targets: [], inputs: [], frames, answering, key, waits })
+        made.admission = { ...admission, followUps: inputs }
+        return await store.admitRun(tenant, made, { targets: [], inputs: [], frames, answering, key, waits })
       }
     })
-    const admitted = await store.findRun(tenant, run.id)
+    const status = waits ? 'created' : 'running'
+    const admitted: RunRow = { ...made, payer, seq, tenant, status, stopReason: null, error: null, crashes: 0 }
     if (waits) await runs.wait(admitted)
     else runs.launch(admitted)
     return admitted

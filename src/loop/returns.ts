@@ -36,7 +36,7 @@ export async function callReturns(
   const { calls } = recorded
   if (again && !journal.acted(at)) await scene.show([toolRetry(runId, stepId, calls)])
   return await journal.act(at, async () => {
-    const agent = await store.findAgent(tenant, at.agentId)
+    const agent = await store.findSpeaker(tenant, at.agentId)
     const names = agent.tools.flatMap(({ name }) => name ?? [])
     const rules = rulesFor(agent.tool_rules, history, names)
     const { parts, returned, badPrefill, lentEnds, cancelled } = await runCalls(scene, {

@@ -1,4 +1,4 @@
-import type { CallPart, MessageRow, PendingApproval, Recorded, Returned } from '../db/store.ts'
+import type { CallPart, MessageRow, PendingApproval, Recorded, Returned, Speaker } from '../db/store.ts'
 import { asRefusal, Cancelled } from '../errors.ts'
 import { ContextOverflow } from '../llm/errors.ts'
 import type { Delta, FinishReason, Hear, ModelCall, ToolSpec } from '../llm/provider.ts'
@@ -6,7 +6,6 @@ import { noUsage } from '../llm/usage.ts'
 import { Answer } from '../stream/answer.ts'
 import { expand } from '../stream/expand.ts'
 import { type Rules, rulesFor } from '../tools/rules.ts'
-import type { AgentState } from '../wire/agent.ts'
 import { decrementMessageId, newId } from '../wire/id.ts'
 import type { LettaMessage } from '../wire/message.ts'
 import { notRun } from './calls.ts'
@@ -47,7 +46,7 @@ export async function takeStep(scene: Scene, options: StepOptions): Promise<Step
   const { store, tenant, signal, admission } = scene
   const { stepId } = options
   const { stream_tokens: tokens, override_model, client_tools } = admission.request
-  const agent = await store.findAgent(tenant, options.agentId)
+  const agent = await store.findSpeaker(tenant, options.agentId)
   const handle = override_model ?? agent.model ?? ''
   const { provider, model } = scene.providers.resolve(handle)
   const names = agent.tools.flatMap(({ name }) => name ?? [])
@@ -149,7 +148,7 @@ function saying({ lent, listeners, tokens, rows, recorded, pending, failure }: S
 }
 
 /** What was said before the model failed or the run was cancelled; its calls were not run, and say so (faults.md F35, P6). */
-function halfRows(scene: Scene, agent: AgentState, row: MessageRow, answer: Answer, failure: unknown): MessageRow[] {
+function halfRows(scene: Scene, agent: Speaker, row: MessageRow, answer: Answer, failure: unknown): MessageRow[] {
   if (!answer.begun) return []
   const isErr = !(failure instanceof Cancelled)
   const rows: MessageRow[] = answer.parts.length > 0 ? [{ ...row, parts: answer.parts, isErr }] : []
@@ -162,20 +161,14 @@ function halfRows(scene: Scene, agent: AgentState, row: MessageRow, answer: Answ
 }
 
 /** Agents of the older types speak by a tool, and what it is given is shown as what they say (streaming.md §0.3, §2.1). */
-function speechOf({ agent_type }: AgentState, request: Scene['admission']['request']) {
+function speechOf({ agent_type }: Speaker, request: Scene['admission']['request']) {
   const modern = agent_type === 'letta_v1_agent' || agent_type === 'sleeptime_agent'
   if (modern || !request.use_assistant_message) return undefined
   return { tool: request.assistant_message_tool_name, argument: request.assistant_message_tool_kwarg }
 }
 
 /** Everything that the provider is told. */
-async function modelCall(
-  scene: Scene,
-  agent: AgentState,
-  model: string,
-  rules: Rules,
-  options: StepOptions,
-): Promise<ModelCall> {
+async function modelCall(scene: Scene, agent: Speaker, model: string, rules: Rules, options: StepOptions): Promise<ModelCall> {
   const { override_system, client_tools, client_skills } = scene.admission.request
   const { system, history } = await currentContext(scene, agent)
   const callers = (client_tools ?? []).map(clientSpec)
@@ -225,7 +218,7 @@ const clientSpec = (tool: {
   parameters: tool.parameters ?? { type: 'object', properties: {} },
 })
 
-const agentTools = (agent: AgentState): ToolSpec[] =>
+const agentTools = (agent: Speaker): ToolSpec[] =>
   agent.tools.flatMap(({ name, description, json_schema }) =>
     name === null
       ? []
@@ -251,7 +244,7 @@ const waiting = (
 
 export const newRow = (
   scene: Pick<Scene, 'groupId' | 'runId'>,
-  agent: Pick<AgentState, 'id' | 'name'>,
+  agent: Pick<Speaker, 'id' | 'name'>,
   stepId: string,
   role: MessageRow['role'],
 ): MessageRow => ({

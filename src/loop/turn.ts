@@ -71,7 +71,7 @@ async function tidyUp(scene: Scene, at: At, { usage, contextWindow: window }: Re
   // Some providers count nothing, and cut silently what is too long.
   const tokens = usage.totalTokens || estimateTokens(await scene.store.contextOf(at.agentId))
   if (!needsCompaction(tokens, window)) return
-  const agent = await scene.store.findAgent(scene.tenant, at.agentId)
+  const agent = await scene.store.findSpeaker(scene.tenant, at.agentId)
   const { id: stepId } = scene.journal.find(at)!
   try {
     await makeRoom(scene, { agent, stepId, trigger: 'post_step_context_check', window, tokens })

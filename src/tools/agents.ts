@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout } from 'node:timers/promises'
+import type { Speaker } from '../db/store.ts'
 import { Refusal, RunBusy } from '../errors.ts'
 import { logger } from '../logger.ts'
-import { type AgentState, ListAgentsQuery } from '../wire/agent.ts'
+import { ListAgentsQuery } from '../wire/agent.ts'
 import { type BuiltinTool, stringArg, ToolError, type ToolCallContext } from './tool.ts'
 import { type Wait, Waits } from './waits.ts'
 
@@ -25,7 +26,7 @@ export interface SendOptions {
  */
 export type SendToAgent = (
   tenant: string,
-  from: Pick<AgentState, 'id' | 'name'>,
+  from: Pick<Speaker, 'id' | 'name'>,
   toAgentId: string,
   text: string,
   options: SendOptions,
@@ -159,7 +160,7 @@ const reply = (id: string, said: string[]) => ({ agent_id: id, response: said.le
 const REPLY_COMES = 'It waits for you: what you say in answer is delivered back to it.'
 const NO_REPLY = 'It does not wait, and what you say is not delivered to it: to answer, send it a message with a tool.'
 
-const preface = ({ id, name }: AgentState, delivery: string) =>
+const preface = ({ id, name }: Speaker, delivery: string) =>
   `[This comes from another agent, ${JSON.stringify(name)} (${id}), and not from a user. ${delivery}]\n\n`
 
 const message = { type: 'string', description: 'What to say to the other agent.' }

@@ -17,7 +17,7 @@ const numbered = /^[ \t]*\d+→/m
 /** @returns the block's new value @throws {ToolError} when there is no such block, or it must not be changed like this */
 export async function editMemory(call: ToolCallContext, label: string, change: (block: Block) => string): Promise<string> {
   const { store, tenant, agent } = call
-  const { blocks } = await store.findAgent(tenant, agent.id)
+  const { blocks } = await store.findSpeaker(tenant, agent.id)
   const { value } = await store.editBlock(tenant, blockOf(blocks, label).id, (block) => {
     return editable(block) && fitting(block, change(block))
   })

@@ -1,5 +1,4 @@
-import type { Store } from '../db/store.ts'
-import type { AgentState } from '../wire/agent.ts'
+import type { Speaker, Store } from '../db/store.ts'
 import type { Tool } from '../wire/tool.ts'
 
 /** A tool that comes with the server. One file may hold several that belong together; index.ts lists them. */
@@ -26,7 +25,7 @@ export interface ToolCallContext {
   tenant: string
   /** The key that pays for what comes of it, if any. */
   payer?: string | null
-  agent: AgentState
+  agent: Speaker
   /** Aborts when the run is cancelled, or the call takes too long. */
   signal: AbortSignal
   /** The same for every try of this call: a tool with effects outside can tell a repeat by it. */
