@@ -51,20 +51,28 @@ export function answerStream<P extends Page>(c: { env: HttpBindings; res: Respon
     out.end()
     return alreadySent()
   }
-  // What reconnects by itself is an EventSource, and it knows no method but GET.
-  if (c.env.incoming.method === 'GET') out.write(retryLine())
-  else out.flushHeaders()
-  const gone = new AbortController()
+  const leave = new AbortController()
+  const close = () => leave.abort()
+  options.closing.addEventListener('abort', close, { once: true })
   open++
   out.once('close', () => {
     open--
-    gone.abort(GONE)
+    options.closing.removeEventListener('abort', close)
+    if (!out.writableEnded) leave.abort(GONE)
   })
-  pump(out, options, gone.signal).catch((error: unknown) => {
+  if (options.closing.aborted) close()
+  // The head goes out with what there is already, as one piece.
+  const { socket } = out
+  socket?.cork()
+  // What reconnects by itself is an EventSource, and it knows no method but GET.
+  if (c.env.incoming.method === 'GET') out.write(retryLine())
+  else out.flushHeaders()
+  pump(out, options, leave.signal).catch((error: unknown) => {
     // The head is sent: a cut connection is the only way to say "come back".
     logger.error({ err: error, run: options.runId }, 'A reader was cut off')
     out.destroy()
   })
+  socket?.uncork()
   return alreadySent()
 }
 
@@ -80,10 +88,9 @@ function alreadySent(): Response {
 
 async function pump<P extends Page>(
   out: ServerResponse,
-  { follow, runOf, pings, view, stallMs, closing }: SseOptions<P>,
-  gone: AbortSignal,
+  { follow, runOf, pings, view, stallMs }: SseOptions<P>,
+  signal: AbortSignal,
 ) {
-  const signal = AbortSignal.any([gone, closing])
   const textOf = (page: P) => {
     if (page.text === '' && !page.final) return keepalive(runOf(page), page.last, pings)
     return view ? view(page.text) : page.text
@@ -91,11 +98,20 @@ async function pump<P extends Page>(
   const write = writer(out)
   const show = (page: P) => {
     const text = textOf(page)
+    if (page.final) return end(text)
     return text !== '' && !write(text) ? drained(out, stallMs, signal) : undefined
   }
+  /** The end goes out with the last frames. */
+  const end = (text: string) => {
+    const { socket } = out
+    socket?.cork()
+    const taken = text === '' || write(text)
+    out.end()
+    socket?.uncork()
+    return taken ? undefined : drained(out, stallMs, signal)
+  }
   await follow(show, signal)
-  if (gone.aborted) return
-  out.end(signal.aborted ? retryLine() : undefined)
+  if (!out.writableEnded && !out.destroyed) out.end(signal.aborted ? retryLine() : undefined)
 }
 
 /**
@@ -139,17 +155,20 @@ export const ping = (runId: string | null): Ping => ({
 
 function drained(out: ServerResponse, stallMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    const { socket } = out
     const done = () => {
       clearTimeout(stalled)
       out.off('drain', done)
-      out.socket?.off('drain', done)
+      out.off('close', done)
+      socket?.off('drain', done)
       signal.removeEventListener('abort', done)
       resolve()
     }
     const stalled = setTimeout(() => out.destroy(), stallMs)
     // Whoever of the two has written says when there is room.
     out.once('drain', done)
-    out.socket?.once('drain', done)
+    out.once('close', done)
+    socket?.once('drain', done)
     signal.addEventListener('abort', done, { once: true })
     if (signal.aborted) done()
   })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, request, type IncomingMessage } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, Socket } from 'node:net'
 import { createGzip } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import { openReaders } from '../../src/stream/sse.ts'
@@ -36,6 +36,35 @@ test('F56 a client of HTTP/1.0 gets the stream without chunks, to the end of the
   expect(head).not.toMatch(/transfer-encoding/i)
   expect(body.replace(/^retry: \d+\n\n/, '')).toBe(sender.seen.map(({ text }) => text).join(''))
 })
+
+test('the head leaves with the frames that are there, and the end of a response with its last ones', async () => {
+  const server = await startServer()
+  const { path, held } = await begun(server, server.llm)
+  const writes = writesOfSockets()
+  const client = await rawSocket(server.url, `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`)
+  await client.says('id: 2')
+  held.finish()
+  await client.says('\r\n0\r\n\r\n')
+  const sent = writes.filter(({ to }) => to === client.socket.localPort).map(({ text }) => text)
+  expect(sent[0]).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n[^]*id: 1\n/)
+  expect(sent.at(-1)).toMatch(/data: \[DONE\]\n\n\r\n0\r\n\r\n$/)
+})
+
+/** What every socket of this process writes from now on, each time that the system is called. */
+function writesOfSockets(): { to: number | undefined; text: string }[] {
+  const writes: { to: number | undefined; text: string }[] = []
+  const { _write, _writev } = Socket.prototype
+  onTestFinished(() => void Object.assign(Socket.prototype, { _write, _writev }))
+  Socket.prototype._write = function (chunk, ...rest) {
+    writes.push({ to: this.remotePort, text: String(chunk) })
+    return _write.call(this, chunk, ...rest)
+  }
+  Socket.prototype._writev = function (chunks, done) {
+    writes.push({ to: this.remotePort, text: chunks.map(({ chunk }) => String(chunk)).join('') })
+    return _writev!.call(this, chunks, done)
+  }
+  return writes
+}
 
 test('F56 after a stream the same connection serves another request, also one that was sent ahead', async () => {
   const server = await startServer()
