@@ -44,6 +44,9 @@ function fileSink(): LogSink {
   }
 }
 
+/** Lines that come within so long of each other go out together: to write costs more than to make a line. */
+const TOGETHER_MS = 100
+
 /**
  * Node writes to a pipe synchronously, so that a reader that stalls would stall the server; a thread that waits for it would
  * keep the process from exiting.
@@ -54,12 +57,24 @@ function pipeSink(): LogSink {
   handle?.setBlocking?.(false)
   out.on('error', () => {})
   const dropped = drops()
+  let together: NodeJS.Timeout | undefined
+  const letOut = () => {
+    together = out.writableCorked > 0 ? setTimeout(letOut, TOGETHER_MS) : undefined
+    out.uncork()
+  }
   return {
     write(line) {
-      if (out.destroyed || out.writableLength + line.length > MAX_WAITING) dropped.count()
-      else if (out.write(line)) dropped.tell()
+      if (out.destroyed || out.writableLength + line.length > MAX_WAITING) return dropped.count()
+      if (together === undefined) together = setTimeout(letOut, TOGETHER_MS)
+      else if (out.writableCorked === 0) out.cork()
+      if (out.write(line)) dropped.tell()
     },
-    flush: () => new Promise((resolve) => (out.writableLength === 0 ? resolve() : out.write('', () => resolve()))),
+    flush() {
+      clearTimeout(together)
+      together = undefined
+      out.uncork()
+      return new Promise((resolve) => (out.writableLength === 0 ? resolve() : out.write('', () => resolve())))
+    },
   }
 }
 
