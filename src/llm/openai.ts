@@ -47,9 +47,13 @@ export function openAiCompatible(
     const chunks = new ChatChunks(origin, { hidesReasoning, maySayNothing: maySayNothing(call) })
     const timeouts = hidesReasoning ? forSilentThinker(options) : options
     const headers = { 'content-type': 'application/json', accept: 'text/event-stream', ...auth }
-    const body = JSON.stringify(chatRequest(call, baseUrl))
     const answer = new Answer(chunks, { ...options, ...timeouts, origin, signal: call.signal, hear })
-    await answer.to(() => agent.dispatch({ ...at('/chat/completions'), method: 'POST', headers, body }, answer))
+    // The body is long, and not needed once it is sent.
+    const send = () => {
+      const body = JSON.stringify(chatRequest(call, baseUrl))
+      agent.dispatch({ ...at('/chat/completions'), method: 'POST', headers, body }, answer)
+    }
+    await answer.to(send)
   }
 
   return {

@@ -10,6 +10,7 @@ import type {
   ToolCallMessage,
 } from '../wire/message.ts'
 import { wireDate } from '../wire/message.ts'
+import { GrowingText } from './growing-text.ts'
 import { SpokenText } from './spoken.ts'
 
 /**
@@ -18,7 +19,9 @@ import { SpokenText } from './spoken.ts'
  * deltas merged and rows listed cannot differ.
  */
 export class Answer {
-  readonly parts: Part[] = []
+  readonly #parts: Part[] = []
+  /** What the last part says, once it was said in pieces. */
+  #grown: GrowingText | undefined
   readonly #row: RowHead
   readonly #date: string
   #index = -1
@@ -39,25 +42,31 @@ export class Answer {
 
   /** Something of it was said. */
   get begun(): boolean {
-    return this.parts.length > 0 || this.pending.length > 0
+    return this.#parts.length > 0 || this.pending.length > 0
+  }
+
+  /** What has come so far. */
+  get parts(): Part[] {
+    this.#settle()
+    return this.#parts
   }
 
   text(text: string, signature?: string | null): AssistantMessage | undefined {
     if (text === '' && !signature) return undefined
-    const open = this.parts.at(-1)
+    const open = this.#parts.at(-1)
     if (this.#open === 'text' && open?.type === 'text' && !open.signature) {
-      open.text += text
+      this.#grow(open.text, text)
       if (signature) open.signature = signature
     } else this.#begin({ type: 'text', text, ...(signature && { signature }) })
     return { ...this.#head('assistant_message', this.#otid), content: text }
   }
 
   reasoning(text: string, signature?: string | null, native = true): ReasoningMessage | undefined {
-    const open = this.parts.at(-1)
+    const open = this.#parts.at(-1)
     // A signature is of all that came before it: what follows is another part.
     if (this.#open === 'reasoning' && open?.type === 'reasoning' && !open.signature) {
       if (text === '' && !signature) return undefined
-      open.reasoning += text
+      this.#grow(open.reasoning, text)
       if (signature) open.signature = signature
     } else {
       // A blank before the first word is nothing to show (streaming.md §3.6).
@@ -86,7 +95,7 @@ export class Answer {
   call(id: string, name: string, args: string, signature?: string | null): CallMessage | undefined {
     const { waits, speech } = this.#options
     if (waits?.(name)) return this.#request(id, name, args, signature)
-    const known = this.parts.find((part): part is CallPart => part.type === 'tool_call' && part.id === id)
+    const known = this.#parts.find((part): part is CallPart => part.type === 'tool_call' && part.id === id)
     if (known?.speaks !== undefined || (!known && name === speech?.tool)) return this.#say(known, { id, name, args, signature })
     if (known) known.arguments += args
     else {
@@ -95,7 +104,8 @@ export class Answer {
         this.#begin(part)
         this.#callsOtid = this.#otid
       } else {
-        this.parts.push(part)
+        this.#settle()
+        this.#parts.push(part)
         this.#open = 'tool_call'
       }
     }
@@ -159,8 +169,24 @@ export class Answer {
     }
   }
 
+  #grow(said: string, more: string) {
+    if (!this.#grown) {
+      this.#grown = new GrowingText('utf16le')
+      this.#grown.add(said)
+    }
+    this.#grown.add(more)
+  }
+
+  #settle() {
+    const open = this.#parts.at(-1)
+    if (this.#grown && open?.type === 'text') open.text = this.#grown.toString()
+    if (this.#grown && open?.type === 'reasoning') open.reasoning = this.#grown.toString()
+    this.#grown = undefined
+  }
+
   #begin(part: Part) {
-    this.parts.push(part)
+    this.#settle()
+    this.#parts.push(part)
     this.#open = part.type
     this.#otid = partOtid(this.#row.id, ++this.#index)
   }

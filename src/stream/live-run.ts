@@ -1,20 +1,17 @@
 import type { NewFrames, Segment } from '../db/store.ts'
 import type { Frame } from '../wire/message.ts'
 import { type Encoded, Encoder } from './encoder.ts'
+import { GrowingText } from './growing-text.ts'
 import type { Page } from './page.ts'
 import { PAGE_CHARS, Pages } from './pages.ts'
 
-/**
- * Consecutive frames that come to be a segment, packed; the first is a whole one. Bytes, and not texts: thousands of texts that
- * stay for a while are what makes garbage collection slow.
- */
+/** Consecutive frames that come to be a segment, packed; the first is a whole one. */
 class Block {
   readonly first: number
   last: number
   /** As they go to a reader. */
   chars = 0
-  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
-  #length = 0
+  readonly #packed = new GrowingText('utf8')
 
   /** @param first the number of its first frame */
   constructor(first: number) {
@@ -25,23 +22,13 @@ class Block {
   add({ text, packed }: Encoded): void {
     this.last++
     this.chars += text.length
-    const most = this.#length + packed.length * UTF8_BYTES
-    if (most > this.#bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#bytes.length, most))
-      this.#bytes.copy(larger, 0, 0, this.#length)
-      this.#bytes = larger
-    }
-    this.#length += this.#bytes.write(packed, this.#length)
+    this.#packed.add(packed)
   }
 
   get packed(): string {
-    return this.#bytes.toString('utf8', 0, this.#length)
+    return this.#packed.toString()
   }
 }
-
-const FIRST_BYTES = 2048
-/** The most that one UTF-16 unit can become. */
-const UTF8_BYTES = 3
 
 /**
  * A run that grows, in memory: a cache of the log. A frame is pending, then being stored, then committed, and from then on a
@@ -51,6 +38,8 @@ export class LiveRun {
   readonly number: number
   /** The log row of the first frame that is in no segment yet. */
   pinned = 0
+  /** The next group commit will look at it. */
+  growing = false
   readonly #blockChars: number
   /** The number of the last frame that was given one. */
   #given: number
@@ -62,6 +51,8 @@ export class LiveRun {
   #newest: Encoded[] = []
   /** The number of the last committed frame. */
   #last: number
+  /** That one is the final one. */
+  #over = false
   /** What is committed and in no segment. */
   #blocks: Block[] = []
   /** The page that was read last: of many readers, all but the first find theirs made. */
@@ -145,6 +136,15 @@ export class LiveRun {
     return { run: this.number, first, last: this.#given, final: true, frames }
   }
 
+  /** What `end` gave is stored: whoever has seen all that came before sees it now. */
+  ended(): void {
+    this.#last = this.#given
+    this.#newest = this.#storing
+    this.#pending = []
+    this.#page = undefined
+    this.#over = true
+  }
+
   /** What is committed and in no segment. */
   segments(): Segment[] {
     return this.#blocks.map(({ first, last, packed }) => ({ run: this.number, first, last, final: false, frames: packed }))
@@ -163,7 +163,7 @@ export class LiveRun {
 
   /** A page of what is committed above `after`, or undefined when that is nothing yet. For what it `holds`. */
   read(after: number): Page | undefined {
-    if (after >= this.#last) return undefined
+    if (after >= this.#last) return this.#over ? { text: '', last: after, final: true } : undefined
     const newest = this.#last - this.#newest.length
     if (after < newest) return this.#older(after)
     if (this.#page?.after !== after) {
@@ -172,7 +172,8 @@ export class LiveRun {
       while (last < this.#last && text.length < PAGE_CHARS) text += this.#newest[last++ - newest]!.text
       this.#page = { after, text, last }
     }
-    return { text: this.#page.text, last: this.#page.last, final: false }
+    const { text, last } = this.#page
+    return { text, last, final: this.#over && last === this.#last }
   }
 
   #older(after: number): Page {

@@ -39,7 +39,8 @@ export class RunLog {
   readonly #frames: Frames
   readonly #wake = new Wake()
   readonly #live = new Map<number, LiveRun>()
-  readonly #growing = new Set<LiveRun>()
+  /** Those that the next group commit looks at. */
+  #growing: LiveRun[] = []
   /** Live runs with unsealed frames; the one that has pinned the log longest is first. */
   readonly #pinning = new Set<LiveRun>()
   readonly #options: Required<RunLogOptions>
@@ -98,7 +99,10 @@ export class RunLog {
   append(number: number, messages: Frame[]): Promise<void> | undefined {
     const run = this.#running(number)
     run.add(messages)
-    this.#growing.add(run)
+    if (!run.growing) {
+      run.growing = true
+      this.#growing.push(run)
+    }
     if (!this.#flushing) {
       this.#flushing = this.#flushSoon()
       this.#flushing.catch(() => {}) // Given up: what was pending is pending again.
@@ -139,10 +143,10 @@ export class RunLog {
       run.add(messages)
       const last = run.end()
       await this.#queue.patiently(() => store(last))
-      this.#live.delete(number)
-      this.#growing.delete(run)
+      run.ended()
       this.#pinning.delete(run)
       this.#wake.ring(number)
+      this.#live.delete(number)
       await this.#trim()
     })
   }
@@ -237,10 +241,16 @@ export class RunLog {
 
   async #flush(since: number) {
     this.#flushing = undefined
-    const growing = [...this.#growing].filter(({ pending }) => pending > 0)
-    this.#growing.clear()
-    if (growing.length === 0) return
-    const batch = growing.map((run) => run.take())
+    const growing: LiveRun[] = []
+    const batch: NewFrames[] = []
+    for (const run of this.#growing) {
+      run.growing = false
+      if (run.pending === 0) continue
+      growing.push(run)
+      batch.push(run.take())
+    }
+    this.#growing = []
+    if (batch.length === 0) return
     const begunAt = performance.now()
     const logId = await this.#queue
       .patiently(() => this.#frames.appendFrames(batch), always)

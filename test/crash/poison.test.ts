@@ -81,7 +81,10 @@ test('F15 a process that runs out of memory is as one that was killed', async ()
   const { llm, start } = await stage({ ROUNDTABLE_LLM_LIMIT_BYTES: String(1000 * MB) })
   const server = await start({ NODE_OPTIONS: '--max-old-space-size=64' })
   const groupId = await troupe(server, 'round_robin', ['Ann', 'Bob'])
-  llm.script([{ text: 'I am first.' }, { text: 'x'.repeat(200 * MB), chunk: MB }])
+  llm.script([
+    { text: 'I am first.' },
+    { toolCalls: [{ id: 'call_1', name: 'think', arguments: 'x'.repeat(200 * MB) }], chunk: MB },
+  ])
   const one = await talk(server.url, { groupId, input: 'Hi', tokens: true, readers: 2 })
   expect(await server.exited).toMatchObject({ code: null, stderr: expect.stringContaining('heap out of memory') })
 
