@@ -6,7 +6,7 @@ import { expect, onTestFailed, onTestFinished, test } from 'vitest'
 import type { LettaMessage } from '../../src/wire/message.ts'
 import type { Run } from '../../src/wire/run.ts'
 import { canTrace, injectFault } from '../support/disk.ts'
-import { buildServer, launch, type ServerProcess, startProcess } from '../support/process.ts'
+import { launch, type ServerProcess, startProcess } from '../support/process.ts'
 import { type Answer, scriptedProvider } from '../support/scripted-provider.ts'
 import { tempFolder } from '../support/server.ts'
 import { checkTalk, storedFrames, type Talk, talk } from './history.ts'
@@ -19,7 +19,7 @@ const KILLS = 15
 const MOST_FRAMES = 600
 
 test('F7 whatever a client has seen or was promised is there after a SIGKILL', { timeout: 300_000 }, async () => {
-  const { random, settings, entry, folder } = await arrange()
+  const { random, settings, folder } = await arrange()
   const hashes = new Map<string, string>()
   const inputs = new Map<string, string[]>()
   const counts = { undisturbed: 0, 'went on': 0, 'given up': 0, seen: 0 }
@@ -39,14 +39,14 @@ test('F7 whatever a client has seen or was promised is there after a SIGKILL', {
   }
 
   for (let life = 0; life < KILLS; life++) {
-    const server = await startProcess(settings, { entry })
+    const server = await startProcess(settings)
     await takeStock(server)
     const atAcceptance = life % 6 === 5
     talks = await liveUntil(server, life, atAcceptance ? 0 : 1 + Math.floor(random() * MOST_FRAMES))
     expect(server.stderr).toBe('')
   }
 
-  const server = await startProcess(settings, { entry })
+  const server = await startProcess(settings)
   await takeStock(server)
   // Nothing that came later has touched what was there.
   for (const [runId, hash] of hashes) expect(hashOf(await storedFrames(server.url, runId))).toBe(hash)
@@ -62,12 +62,12 @@ test('F7 whatever a client has seen or was promised is there after a SIGKILL', {
 })
 
 test('F7 a server that is killed while it recovers recovers the next time', async () => {
-  const { random, settings, entry, folder } = await arrange()
-  const first = await startProcess(settings, { entry })
+  const { random, settings, folder } = await arrange()
+  const first = await startProcess(settings)
   const talks = await liveUntil(first, 0, 200)
   let kills = 0
   for (let writes = 1; ; writes += 1 + Math.floor(random() * writes)) {
-    const server = launch(settings, { entry })
+    const server = launch(settings)
     if (await killedAtWrite(server, join(folder, 'test.db-wal'), writes)) {
       kills++
       continue
@@ -82,9 +82,9 @@ test('F7 a server that is killed while it recovers recovers the next time', asyn
 
 test('F7 a server that is killed while it puts its log into the file has lost nothing', async ({ skip }) => {
   if (!canTrace) return skip(noTrace)
-  const { llm, settings, entry, folder } = await arrange()
+  const { llm, settings, folder } = await arrange()
   const file = join(folder, 'test.db')
-  const server = await startProcess(settings, { entry })
+  const server = await startProcess(settings)
   const [first, second] = await Promise.all(['short one', 'short two'].map((input) => talkAlone(server, input)))
   await Promise.all([first!, second!].flatMap(({ readers }) => readers.map(({ ended }) => ended)))
   const held = llm.hold()
@@ -96,7 +96,7 @@ test('F7 a server that is killed while it puts its log into the file has lost no
   await injectFault(server.child.pid!, 'pwrite64:signal=SIGKILL:when=5', file)
   expect(await server.exited).toMatchObject({ signal: 'SIGKILL', stderr: '' })
 
-  const next = await startProcess(settings, { entry })
+  const next = await startProcess(settings)
   const fates = await Promise.all([first!, second!, going].map((one) => checkTalk(next.url, one)))
   expect(fates.map(({ fate }) => fate)).toEqual(['undisturbed', 'undisturbed', 'went on'])
   expect(await next.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
@@ -124,7 +124,7 @@ async function arrange() {
     ROUNDTABLE_DEFAULT_MODEL: 'openai/gpt-4o-mini',
     ROUNDTABLE_DEMO_TOKEN_MS: '1',
   }
-  return { llm, random, settings, folder, ...(await buildServer()) }
+  return { llm, random, settings, folder }
 }
 
 /**

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { apiAt } from '../support/api.ts'
-import { launch, sourceEntry } from '../support/process.ts'
+import { launch, publishedEntry } from '../support/process.ts'
 import { tempFolder } from '../support/server.ts'
 
 test('a full disk behind standard output disturbs nobody (F23)', async ({ skip }) => {
@@ -58,7 +58,7 @@ async function work(url: string) {
 /** A server whose standard output nobody can read: it is asked until it answers. */
 async function startUnheard(stdout: number): Promise<{ child: ChildProcess; url: string }> {
   const port = await freePort()
-  const child = spawn(process.execPath, [sourceEntry], {
+  const child = spawn(process.execPath, [publishedEntry], {
     cwd: tempFolder(),
     env: { PORT: String(port), ROUNDTABLE_DEMO: 'false' },
     stdio: ['ignore', stdout, 'inherit'],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { speakerOf } from '../http/cast.ts'
-import { buildEntry, buildServer, launch, type Launched, type ServerProcess, startProcess } from '../support/process.ts'
+import { buildEntry, launch, type Launched, type ServerProcess, startProcess } from '../support/process.ts'
 import { type ScriptedProvider, scriptedProvider } from '../support/scripted-provider.ts'
 import { tempFolder } from '../support/server.ts'
 
@@ -22,13 +22,11 @@ export interface Stage {
   asked(): string[]
 }
 
-/** Builds the server, and the one that dies, once for all tests of a file. @returns what sets up a test */
+/** Builds the server that dies, once for all tests of a file. @returns what sets up a test */
 export function stages(): (settings?: Record<string, string>) => Promise<Stage> {
   const built = mkdtempSync(join(tmpdir(), 'roundtable-'))
-  let entry: string
   let dying: string
   beforeAll(async () => {
-    entry = (await buildServer(built)).entry
     dying = await buildEntry(built, 'test/crash/dying-server.ts')
   })
   afterAll(() => rmSync(built, { recursive: true, force: true }))
@@ -47,7 +45,7 @@ export function stages(): (settings?: Record<string, string>) => Promise<Stage> 
     return {
       llm,
       folder,
-      start: (extra) => startProcess({ ...settings, ...extra }, { entry }),
+      start: (extra) => startProcess({ ...settings, ...extra }),
       startDying: (crashAt, extra) => startProcess({ ...settings, ...extra, CRASH_AT: crashAt }, { entry: dying }),
       launchDying: (crashAt) => launch({ ...settings, CRASH_AT: crashAt }, { entry: dying }),
       asked: () => llm.requests.map(({ body }) => speakerOf(body)),

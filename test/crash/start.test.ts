@@ -23,8 +23,14 @@ import { delimiter, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Api } from '../support/api.ts'
 import { smallDisk } from '../support/disk.ts'
-import { buildServer, launch, type LaunchOptions, sourceEntry, startProcess } from '../support/process.ts'
+import { copyOfServer, launch, type LaunchOptions, publishedEntry, sourceEntry, startProcess } from '../support/process.ts'
 import { tempFolder } from '../support/server.ts'
+
+test('the source of a clone starts as what is published does', async () => {
+  const { api, kill } = await startProcess(emptyDatabase(), { entry: sourceEntry })
+  expect(await api.get('/v1/health')).toMatchObject({ status: 'ok' })
+  expect(await kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
+})
 
 test('a port that is in use is one line', async () => {
   const other = createServer().listen(0, '127.0.0.1')
@@ -59,7 +65,7 @@ test.each([
 test('F22 a folder without permission is one line that names the file', async ({ skip }) => {
   // Whom nothing is forbidden starts the server as somebody else.
   const under = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
-  const command = [...under, process.execPath, '--check', sourceEntry]
+  const command = [...under, process.execPath, '--check', publishedEntry]
   if (spawnSync(command[0]!, command.slice(1)).status !== 0) return skip('nobody else may run the server here')
   const folder = tempFolder()
   chmodSync(folder, 0o500)
@@ -161,10 +167,11 @@ test('an older Node is told which one is needed', async ({ skip }) => {
   const node = olderNode()
   if (!node) return skip('there is no Node before 22 on the PATH')
   await expectRefused(emptyDatabase(), 'needs Node 22.19 or newer', { node })
+  await expectRefused(emptyDatabase(), 'needs Node 22.19 or newer', { node, entry: sourceEntry })
 })
 
 test('F34 F101 an update copies the database first, and keeps what is in it; a downgrade is refused', async () => {
-  const { entry, migrations } = await buildServer()
+  const { entry, migrations } = copyOfServer()
   const { DATABASE_URL } = emptyDatabase()
   const file = DATABASE_URL.slice('file:'.length)
   const before = await startProcess({ DATABASE_URL }, { entry })
@@ -191,7 +198,7 @@ test('F34 F101 an update copies the database first, and keeps what is in it; a d
 })
 
 test('F101 an update that fails changes nothing', async () => {
-  const { entry, migrations } = await buildServer()
+  const { entry, migrations } = copyOfServer()
   const { DATABASE_URL } = emptyDatabase()
   const before = await startProcess({ DATABASE_URL }, { entry })
   const group = await before.api.group(['ana', 'ben'])
@@ -212,7 +219,7 @@ test('F101 an update that fails changes nothing', async () => {
 })
 
 test('F101 an update that was killed while it copied the database copies it again', async () => {
-  const { entry, migrations } = await buildServer()
+  const { entry, migrations } = copyOfServer()
   const { DATABASE_URL } = emptyDatabase()
   const file = DATABASE_URL.slice('file:'.length)
   await (await startProcess({ DATABASE_URL }, { entry })).kill('SIGTERM')

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openSqlite } from '../../src/db/sqlite.ts'
 import type { Api } from '../support/api.ts'
-import { buildServer, launch, startProcess } from '../support/process.ts'
+import { launch, startProcess } from '../support/process.ts'
 import { tempFolder } from '../support/server.ts'
 import { say } from '../tools/build.ts'
 
@@ -56,7 +56,6 @@ test.each(steps.map(({ tag }, step) => [tag, step] as const))(
 )
 
 test('F101 an update that is killed before any of its statements is made by the next start', { timeout: 600_000 }, async () => {
-  const { entry } = await buildServer()
   const { file: source, seen } = await today()
   const old = databaseAt(0, source)
   const before = countsOf(old)
@@ -64,12 +63,12 @@ test('F101 an update that is killed before any of its statements is made by the 
   for (let statement = 1; ; statement++) {
     const file = join(tempFolder(), 'test.db')
     copyFileSync(old, file)
-    const killed = launch({ DATABASE_URL: `file:${file}`, ...killAt(statement) }, { entry })
+    const killed = launch({ DATABASE_URL: `file:${file}`, ...killAt(statement) })
     const outcome = await Promise.race([killed.exited, killed.listening.catch(() => killed.exited)])
     if (typeof outcome === 'string') break
     expect(outcome.signal).toBe('SIGKILL')
     kills++
-    const next = await startProcess({ DATABASE_URL: `file:${file}` }, { entry })
+    const next = await startProcess({ DATABASE_URL: `file:${file}` })
     expect(await everything(next.api)).toEqual(seen)
     expect(await next.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
     expectBroughtUp(file, before)

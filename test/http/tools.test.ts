@@ -4,7 +4,7 @@ import { newId } from '../../src/wire/id.ts'
 import type { LettaResponse } from '../../src/wire/response.ts'
 import type { Tool } from '../../src/wire/tool.ts'
 import type { Api } from '../support/api.ts'
-import { buildServer, startProcess } from '../support/process.ts'
+import { startProcess } from '../support/process.ts'
 import { startServer, tempFolder } from '../support/server.ts'
 
 /** A call to an empty server; each answer is held against the contract on its way. */
@@ -258,9 +258,8 @@ test('in a group, a member uses the tool of an MCP server, and the others hear w
 })
 
 test('the published form runs custom tools, and those of MCP servers', async () => {
-  const { entry } = await buildServer()
   const database = { DATABASE_URL: `file:${join(tempFolder(), 'test.db')}` }
-  const { api } = await startProcess({ ROUNDTABLE_CUSTOM_TOOLS: 'true', ...mcpServers, ...database }, { entry })
+  const { api } = await startProcess({ ROUNDTABLE_CUSTOM_TOOLS: 'true', ...mcpServers, ...database })
   const { source_code, source_type } = dice
   const body = { source_code, source_type, name: 'roll', args: { sides: 3 } }
   expect(await api.post('/v1/tools/run', body)).toMatchObject({ status: 'success', tool_return: '{"sides":3,"rolled":3}' })

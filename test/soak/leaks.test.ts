@@ -6,7 +6,7 @@ import type { Run } from '../../src/wire/run.ts'
 import { eventually } from '../support/eventually.ts'
 import { range } from '../support/log.ts'
 import { filesOf, type Held, probe, probed } from '../support/probe.ts'
-import { buildServer, type ServerProcess, startProcess } from '../support/process.ts'
+import { type ServerProcess, startProcess } from '../support/process.ts'
 import { type ScriptedProvider, scriptedProvider } from '../support/scripted-provider.ts'
 import { tempFolder } from '../support/server.ts'
 
@@ -44,7 +44,6 @@ test('F95 after many runs and connects a server holds no more than before them',
 async function arrange() {
   const llm = await scriptedProvider()
   onTestFinished(() => llm.close())
-  const { entry } = await buildServer()
   const settings = {
     ...probed,
     DATABASE_URL: `file:${join(tempFolder(), 'test.db')}`,
@@ -52,7 +51,7 @@ async function arrange() {
     OPENAI_API_KEY: 'sk-test-canary',
     ROUNDTABLE_DEFAULT_MODEL: 'openai/gpt-4o-mini',
   }
-  return { llm, server: await startProcess(settings, { entry }) }
+  return { llm, server: await startProcess(settings) }
 }
 
 /** A run that goes on all the while, for those who come and go. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { onTestFinished } from 'vitest'
-import { type Exit, sourceEntry } from './process.ts'
+import { type Exit, publishedEntry } from './process.ts'
 import { tempFolder } from './server.ts'
 
 export interface Typed {
@@ -14,7 +14,7 @@ export interface Typed {
 }
 
 /** `roundtable …` as a process, with this environment and no other. Killed after the test. */
-export function type(args: string[], env: Record<string, string> = {}, entry = sourceEntry): Typed {
+export function type(args: string[], env: Record<string, string> = {}, entry = publishedEntry): Typed {
   const child = spawn(process.execPath, [entry, ...args], { cwd: tempFolder(), env, stdio: 'pipe' })
   let stdout = ''
   let stderr = ''

@@ -2,14 +2,16 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, symlinkSync } from 'node:fs'
 import { join, parse } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { inject, onTestFinished } from 'vitest'
 import { type Api, apiAt } from './api.ts'
+import { root, rolldown } from './rolldown.ts'
 import { tempFolder } from './server.ts'
-
-const root = new URL('../../', import.meta.url).pathname
 
 /** The door as it is in a clone. */
 export const sourceEntry = join(root, 'src/roundtable.js')
+
+/** As it is published. */
+export const publishedEntry = join(inject('published'), 'dist/roundtable.js')
 
 export interface Exit {
   code: number | null
@@ -21,7 +23,7 @@ export interface Exit {
 export interface LaunchOptions {
   /** The Node that runs it; this one by default. */
   node?: string
-  /** What it runs; the source by default. */
+  /** What it runs; what is published by default. */
   entry?: string
   /** A command that becomes the server after it has set something, e.g. `['setpriv', '--reuid=65534']`. */
   under?: string[]
@@ -51,7 +53,7 @@ export interface ServerProcess extends Launched {
  */
 export function launch(
   settings: Record<string, string>,
-  { node = process.execPath, entry = sourceEntry, under = [] }: LaunchOptions = {},
+  { node = process.execPath, entry = publishedEntry, under = [] }: LaunchOptions = {},
 ): Launched {
   const [command, ...args] = [...under, node, entry]
   const child = spawn(command, args, {
@@ -106,27 +108,16 @@ export async function startProcess(settings: Record<string, string>, options?: L
   return Object.assign(launched, { url, api: apiAt(url) })
 }
 
-/**
- * The published form: it starts five times faster than the source, and its migrations folder is its own.
- *
- * @param folder where it is built; by default one that is gone after the test
- */
-export async function buildServer(folder = tempFolder()): Promise<{ entry: string; migrations: string }> {
-  await rolldown('--config', 'rolldown.config.ts', '--dir', join(folder, 'dist'))
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules')) // where it finds its one dependency
-  cpSync(join(root, 'migrations'), join(folder, 'migrations'), { recursive: true })
+/** A copy of the published form, for a test that changes its migrations. */
+export function copyOfServer(): { entry: string; migrations: string } {
+  const folder = tempFolder()
+  cpSync(inject('published'), folder, { recursive: true, verbatimSymlinks: true })
   return { entry: join(folder, 'dist/roundtable.js'), migrations: join(folder, 'migrations/sqlite') }
 }
 
-/** Builds another entry, by its path in the house, beside the published form in `folder`. @returns where it is */
+/** Bundles another entry, by its path in the house, in `folder`. @returns where it is */
 export async function buildEntry(folder: string, path: string): Promise<string> {
   await rolldown(path, '--dir', join(folder, 'dist'), '--platform', 'node', '--external', 'better-sqlite3')
+  for (const beside of ['node_modules', 'migrations']) symlinkSync(join(root, beside), join(folder, beside))
   return join(folder, 'dist', `${parse(path).name}.js`)
-}
-
-async function rolldown(...options: string[]): Promise<void> {
-  const cli = join(root, 'node_modules/rolldown/bin/cli.mjs')
-  const build = spawn(process.execPath, [cli, ...options], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
-  const [code] = (await once(build, 'close')) as [number]
-  if (code !== 0) throw new Error(`rolldown exited with ${code}`)
 }
