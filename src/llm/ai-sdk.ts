@@ -1,5 +1,3 @@
-import { createAnthropic } from '@ai-sdk/anthropic'
-import { createGoogle } from '@ai-sdk/google'
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { ReadableStreamDefaultReader } from 'node:stream/web'
 import { Agent, fetch as undiciFetch } from 'undici'
@@ -30,17 +28,22 @@ const Listed = z.object({
   models: z.array(z.object({ name: z.string(), supportedGenerationMethods: z.array(z.string()).optional() })).optional(),
 })
 
+/** Each maker's package is read when its first model speaks: together they are a fifth of all that a start would read. */
 const makers = {
   anthropic: {
-    model: (name: string, baseURL: string, apiKey: string, fetch: Fetch) =>
-      createAnthropic({ baseURL, apiKey, fetch }).languageModel(name),
+    async model(name: string, baseURL: string, apiKey: string, fetch: Fetch) {
+      const { createAnthropic } = await import('@ai-sdk/anthropic')
+      return createAnthropic({ baseURL, apiKey, fetch }).languageModel(name)
+    },
     listPath: '/models?limit=1000',
     headers: (apiKey: string) => ({ 'x-api-key': apiKey, 'anthropic-version': '2023-06-01' }),
     known: ['claude-haiku-4-5', 'claude-opus-4-5', 'claude-sonnet-4-5'],
   },
   google: {
-    model: (name: string, baseURL: string, apiKey: string, fetch: Fetch) =>
-      createGoogle({ baseURL, apiKey, fetch }).languageModel(name),
+    async model(name: string, baseURL: string, apiKey: string, fetch: Fetch) {
+      const { createGoogle } = await import('@ai-sdk/google')
+      return createGoogle({ baseURL, apiKey, fetch }).languageModel(name)
+    },
     listPath: '/models?pageSize=1000',
     headers: (apiKey: string) => ({ 'x-goog-api-key': apiKey }),
     known: ['gemini-2.5-flash', 'gemini-2.5-pro'],
@@ -61,7 +64,7 @@ export function aiSdk(
 
   async function ask(call: ModelCall, hear: Hear): Promise<void> {
     const timeouts = thinksUnseen(kind, call) ? forSilentThinker(options) : options
-    const model = maker.model(call.model, baseUrl, apiKey, fetch)
+    const model = await maker.model(call.model, baseUrl, apiKey, fetch)
     await new SdkAnswer(kind, origin, call, timeouts, hear).from(model)
   }
 
