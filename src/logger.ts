@@ -42,8 +42,11 @@ export function logTo(next: LogSink): LogSink {
   return before
 }
 
-/** A line for people, as it is. */
-export const announce = (text: string): void => sink.write(`${text}\n`)
+/** A line for people, as it is, and at once. */
+export function announce(text: string): void {
+  sink.write(`${text}\n`)
+  void sink.flush()
+}
 
 /** Resolves when what was logged is out, or after `patienceMs`: a reader that has stalled does not keep the process. */
 export async function flushLogs(patienceMs = 500): Promise<void> {
