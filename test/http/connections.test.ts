@@ -55,14 +55,16 @@ function writesOfSockets(): { to: number | undefined; text: string }[] {
   const writes: { to: number | undefined; text: string }[] = []
   const { _write, _writev } = Socket.prototype
   onTestFinished(() => void Object.assign(Socket.prototype, { _write, _writev }))
-  Socket.prototype._write = function (chunk, ...rest) {
-    writes.push({ to: this.remotePort, text: String(chunk) })
-    return _write.call(this, chunk, ...rest)
-  }
-  Socket.prototype._writev = function (chunks, done) {
-    writes.push({ to: this.remotePort, text: chunks.map(({ chunk }) => String(chunk)).join('') })
-    return _writev!.call(this, chunks, done)
-  }
+  Object.assign(Socket.prototype, {
+    _write(this: Socket, chunk: unknown, ...rest: [BufferEncoding, () => void]) {
+      writes.push({ to: this.remotePort, text: String(chunk) })
+      return _write.call(this, chunk, ...rest)
+    },
+    _writev(this: Socket, chunks: { chunk: unknown; encoding: BufferEncoding }[], done: () => void) {
+      writes.push({ to: this.remotePort, text: chunks.map(({ chunk }) => String(chunk)).join('') })
+      return _writev!.call(this, chunks, done)
+    },
+  })
   return writes
 }
 
