@@ -117,7 +117,7 @@ obey({
   },
 })
 
-/** Tokens come every 20 ms. Independent streams have nothing to do with each other: the golden ratio spreads any number of them evenly. */
+/** Conversations have nothing to do with each other: the golden ratio spreads any number of them over the 20 ms of a token. */
 const phaseOf = (index: number) => ((index * 0.618_034) % 1) * 20
 
 /** Ages of tokens in ms, in a place that was made beforehand. */

@@ -79,7 +79,7 @@ export const runQueries = (db: Db): Runs => {
      first_frame_ms = @firstFrameMs, duration_ms = @durationMs, epoch = NULL
      WHERE id = @id AND status IN ('created', 'running') RETURNING tenant, agent_id AS agentId, payer, begun`,
   )
-  const begin = raw.prepare<[number, string]>('UPDATE runs SET begun = ? WHERE id = ?')
+  const setBegun = raw.prepare<[number, string]>('UPDATE runs SET begun = ? WHERE id = ?')
   const release = raw.prepare<[string]>('DELETE FROM busy WHERE run_id = ?')
   const countOpen = raw.prepare<[string], { total: number; own: number }>(
     `SELECT count(*) AS total, coalesce(sum(tenant = ?), 0) AS own FROM runs WHERE status IN ('created', 'running')`,
@@ -188,7 +188,7 @@ export const runQueries = (db: Db): Runs => {
         const ended = finish.get({ ...end, error: end.error && JSON.stringify(end.error), id: runId })
         if (!ended) return false
         // One that was cancelled in line has its place where it ends.
-        if (ended.begun === null) begin.run(nextBegun(), runId)
+        if (ended.begun === null) setBegun.run(nextBegun(), runId)
         rememberRun(ended.agentId, end)
         if (ended.payer !== null) charge(ended.payer, runId, end.completedAt)
         insertSegment(last)

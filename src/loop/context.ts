@@ -71,7 +71,9 @@ export async function unshownSummaries(
   // They are among the last that it has stored.
   const newest = await store.listMessages(tenant, { run: id }, pageQuery({ limit: 100, order: 'desc' }).parse({}))
   const unshown = newest.filter((row) => row.role === 'summary' && !known.has(row.id)).toReversed()
-  const announced = unshown.map(async (row) => announcing(row, await store.findSpeaker(tenant, row.agentId)))
+  const announced = unshown.map(async (row) =>
+    announcing(row, { id: row.agentId, name: await store.findAgentName(tenant, row.agentId) }),
+  )
   return (await Promise.all(announced)).flat()
 }
 

@@ -11,8 +11,9 @@ export const idOf = (prefix: string) =>
     )
 
 /**
- * Random but for its first 12 digits, which are the ms since 1970 (as in RFC 9562 §5.7, with the version that clients check for): ids of one
- * time lie beside each other in an index, so a large one is as fast to insert into as a small one. Nobody orders by them.
+ * Random but for its first 12 digits, which are the ms since 1970 (as in RFC 9562 §5.7, with the version that clients check
+ * for): ids of one time lie beside each other in an index, so a large one is as fast to insert into as a small one. Nobody
+ * orders by them.
  */
 export function newId(prefix: string): string {
   const time = Date.now().toString(16).padStart(12, '0')
