@@ -23,7 +23,7 @@ import { delimiter, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Api } from '../support/api.ts'
 import { smallDisk } from '../support/disk.ts'
-import { copyOfServer, launch, type LaunchOptions, publishedEntry, sourceEntry, startProcess } from '../support/process.ts'
+import { copyOfServer, launch, type LaunchOptions, sourceEntry, startProcess } from '../support/process.ts'
 import { tempFolder } from '../support/server.ts'
 
 test('the source of a clone starts as what is published does', async () => {
@@ -63,9 +63,9 @@ test.each([
 })
 
 test('F22 a folder without permission is one line that names the file', async ({ skip }) => {
-  // Whom nothing is forbidden starts the server as somebody else.
+  // Whom nothing is forbidden starts the server as somebody else, who must be able to read the clone: its dependencies are there.
   const under = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
-  const command = [...under, process.execPath, '--check', publishedEntry]
+  const command = [...under, process.execPath, '--check', sourceEntry]
   if (spawnSync(command[0]!, command.slice(1)).status !== 0) return skip('nobody else may run the server here')
   const folder = tempFolder()
   chmodSync(folder, 0o500)
