@@ -13,7 +13,10 @@ export type CommitWatcher = (frames: number, commitMs: number, waitedMs: number)
 
 export interface RunLogOptions {
   onCommit?: CommitWatcher
-  /** A group commit comes at the end of the event-loop turn when the last one is this old, else when it is (performance.md §1). */
+  /**
+   * A group commit comes at the end of the event-loop turn when the last one is this old, else when it is (performance.md §1); and
+   * within the turn when it is so long that a frame has waited this long.
+   */
   flushMs?: number
   /** A live run's frames move to a segment when they are this many. */
   segmentChars?: number
@@ -48,6 +51,9 @@ export class RunLog {
   readonly #sealed: SealedFrames
   #flushing: Promise<void> | undefined
   #flushedAt = 0
+  /** Since when the oldest frame waits that no group commit has looked at, and what ends its wait. */
+  #waitsSince = 0
+  #endWait = () => {}
   #lastLogId = 0
   #trimmedTo = 0
 
@@ -106,7 +112,7 @@ export class RunLog {
     if (!this.#flushing) {
       this.#flushing = this.#flushSoon()
       this.#flushing.catch(() => {}) // Given up: what was pending is pending again.
-    }
+    } else if (performance.now() - this.#waitsSince >= this.#options.flushMs) this.#endWait()
     return run.pending > this.#options.maxPending ? this.#flushing : undefined
   }
 
@@ -232,10 +238,15 @@ export class RunLog {
   }
 
   async #flushSoon(): Promise<void> {
-    const since = performance.now()
-    await new Promise((resolve) => setImmediate(resolve))
-    const wait = this.#options.flushMs - (performance.now() - this.#flushedAt)
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
+    const since = (this.#waitsSince = performance.now())
+    await new Promise<void>((resolve) => {
+      this.#endWait = resolve
+      setImmediate(() => {
+        const wait = this.#options.flushMs - (performance.now() - this.#flushedAt)
+        if (wait > 0) setTimeout(resolve, wait)
+        else resolve()
+      })
+    })
     await this.#queue.add(() => this.#flush(since))
   }
 

@@ -93,6 +93,25 @@ test('I2: what a reader sees at any moment is in the file already', async () => 
   )
 })
 
+test('what comes early in a long turn of the event loop is shown before that turn is over', async () => {
+  const bench = await testLog({ flushMs: 0 })
+  const run = await bench.begin()
+  const shown = Promise.withResolvers<string>()
+  const leave = new AbortController()
+  const reading = tail(bench.log, run.seq, 1, { silenceMs: 60_000, signal: leave.signal }, ({ text }) => {
+    shown.resolve(text)
+    return undefined
+  })
+  let over = false
+  setImmediate(() => (over = true))
+  await bench.log.append(run.seq, [said('early')])
+  await bench.log.append(run.seq, [said('and more of it')])
+  expect(idsOf(await shown.promise)).toContain(2)
+  expect(over).toBe(false)
+  leave.abort()
+  await reading
+})
+
 test('I3 and I6: readers that come at any moment, from any cursor, get the same bytes, without gap or duplicate', async () => {
   const bench = await testLog(tiny)
   await fc.assert(
