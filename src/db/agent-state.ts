@@ -3,6 +3,7 @@ import type { AgentState } from '../wire/agent.ts'
 import { isoDate, wireDate } from '../wire/message.ts'
 import { toBlock } from './block-rows.ts'
 import { groupReads } from './group-state.ts'
+import { parsedOnce } from './parsed.ts'
 import { reader } from './reader.ts'
 import { agents, approvals, blocks, tools } from './schema.ts'
 import type { Db } from './db.ts'
@@ -25,6 +26,8 @@ export const agentReads = (db: Db) => {
     db,
     tools,
     'JOIN agent_tools held ON held.tool_id = tools.id WHERE held.agent_id = +? ORDER BY held.seq',
+    // They are long, the same for most agents, and a step keeps them until its model has said all.
+    { definition: parsedOnce() },
   )
   const tagsOf = raw.prepare<[string], string>('SELECT tag FROM agent_tags WHERE agent_id = +? ORDER BY tag').pluck()
   const contextOf = raw

@@ -11,15 +11,26 @@ import type { Db } from './db.ts'
  * `column = +?`, which is the same to it in every other way.
  *
  * @param rest what stands behind `SELECT … FROM <table>`, with `?` for what is given
+ * @param parse how a column's text becomes its value, where not by parsing it anew for each row
  */
-export function reader<T extends SQLiteTable>({ raw }: Pick<Db, 'raw'>, table: T, rest: string) {
+export function reader<T extends SQLiteTable>(
+  { raw }: Pick<Db, 'raw'>,
+  table: T,
+  rest: string,
+  parse: { [field in keyof T['$inferSelect']]?: (text: string) => unknown } = {},
+) {
   const name = getTableName(table)
   const columns = Object.entries(getTableColumns(table))
-  const coded = columns.filter(([, { dataType }]) => dataType === 'json' || dataType === 'boolean')
+  const coded = columns
+    .filter(([, { dataType }]) => dataType === 'json' || dataType === 'boolean')
+    .map(([field, column]) => {
+      const given: ((text: string) => unknown) | undefined = parse[field]
+      return { field, decode: given ?? ((value: unknown) => column.mapFromDriverValue(value)) }
+    })
   const list = columns.map(([field, column]) => `${name}."${column.name}" AS "${field}"`).join(', ')
   const select = raw.prepare<(string | number)[], Record<string, unknown>>(`SELECT ${list} FROM ${name} ${rest}`)
   const decoded = (row: Record<string, unknown>) => {
-    for (const [field, column] of coded) if (row[field] !== null) row[field] = column.mapFromDriverValue(row[field])
+    for (const { field, decode } of coded) if (row[field] !== null) row[field] = decode(row[field] as string)
     return row as T['$inferSelect']
   }
   return {

@@ -87,7 +87,7 @@ export function aiSdk(
       }
     },
 
-    stream: (call, hear) => retryUnheard((listening) => ask(call, listening), call.signal, hear, options.retry),
+    stream: (call, hear) => retryUnheard(ask, call, hear, options.retry),
 
     close: () => agent.destroy(),
   }

@@ -83,7 +83,7 @@ export function openAiCompatible(
       }
     },
 
-    stream: (call, hear) => retryUnheard((listening) => ask(call, listening), call.signal, hear, options.retry),
+    stream: (call, hear) => retryUnheard(ask, call, hear, options.retry),
 
     close: () => agent.destroy(),
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProviderError } from './errors.ts'
-import type { Delta, Hear } from './provider.ts'
+import type { Delta, Hear, ModelCall } from './provider.ts'
 
 export interface RetryOptions {
   /** The wait before each further try; as many tries as there are waits. */
@@ -49,19 +49,27 @@ export async function retry<T>(
   }
 }
 
-/** The same for an answer that is heard as it comes: once anything was, it may be shown to somebody and is not asked for again. */
+/**
+ * The same for an answer that is heard as it comes: once anything was, it may be shown to somebody and is not asked for again.
+ * What was asked is let go then: a conversation is long, and answers come slowly.
+ */
 export async function retryUnheard(
-  ask: (hear: Hear) => Promise<void>,
-  signal: AbortSignal,
+  ask: (call: ModelCall, hear: Hear) => Promise<void>,
+  call: ModelCall,
   hear: Hear,
   options: RetryOptions | undefined,
 ): Promise<void> {
   let heard = false
   const listening: Hear = (deltas) => {
-    heard = true
+    if (!heard) {
+      heard = true
+      call.system = ''
+      call.messages = []
+      call.tools = []
+    }
     return hear(deltas)
   }
-  await retry(() => ask(listening), signal, options, { tell: (retrying) => hear([retrying]), over: () => heard })
+  await retry(() => ask(call, listening), call.signal, options, { tell: (retrying) => hear([retrying]), over: () => heard })
 }
 
 const waitFor = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal }).catch(() => {})

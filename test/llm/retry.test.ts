@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { readRetryAfter } from '../../src/llm/errors.ts'
 import type { RetryOptions } from '../../src/llm/retry.ts'
-import { collect, dialects, failing, KEY, openAi, textOf } from './call.ts'
+import { collect, dialects, failing, KEY, modelCall, openAi, textOf, weather } from './call.ts'
 
 /** No clock: each wait is written down, and over at once. */
 function written(options: RetryOptions = {}) {
@@ -83,6 +83,30 @@ describe.each(dialects)('F37 $name', ({ start }) => {
     expect(textOf((await failing(provider)).deltas)).toBe('one ')
     expect(waits).toEqual([])
     expect(llm.requests).toHaveLength(1)
+  })
+
+  test('what was asked is kept for further tries, and let go once anything was said', async () => {
+    const { retry } = written()
+    const { llm, provider } = await start({ retry })
+    llm.script([{ status: 503 }, { text: 'one two' }])
+    const call = modelCall({ tools: [weather] })
+    const asked = structuredClone({ system: call.system, messages: call.messages, tools: call.tools })
+    const kept: unknown[] = []
+    await provider.stream(call, (deltas) => {
+      const { system, messages, tools } = call
+      for (const { type } of deltas) kept.push([type, { system, messages, tools }])
+      return undefined
+    })
+    const nothing = { system: '', messages: [], tools: [] }
+    expect(kept[0]).toEqual(['retrying', asked])
+    expect(kept.slice(1)).toEqual(
+      expect.arrayContaining([
+        ['text', nothing],
+        ['finish', nothing],
+      ]),
+    )
+    expect(kept.slice(1)).not.toContainEqual([expect.anything(), asked])
+    expect(llm.requests[1]!.body).toEqual(llm.requests[0]!.body)
   })
 })
 
