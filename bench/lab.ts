@@ -11,7 +11,7 @@ import type { Wanted } from './reading.ts'
 const CPU = { target: '0', others: '1' }
 
 /** How `npm start` and the container run it. */
-const AS_PUBLISHED = ['--max-semi-space-size=16']
+const AS_PUBLISHED = ['--max-semi-space-size=16', '--v8-pool-size=1']
 
 const here = new URL('./', import.meta.url).pathname
 const root = new URL('../', import.meta.url).pathname

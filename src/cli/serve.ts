@@ -1,3 +1,4 @@
+import { tameCollector } from '../collector.ts'
 import { readConfig } from '../config.ts'
 import { announce, flushLogs, logger, logTo } from '../logger.ts'
 import { type RunningServer, startServer } from '../server.ts'
@@ -16,6 +17,7 @@ export const command: Command = {
     const config = readConfig(undefined, settingsOf(given))
     logTo(stdoutSink())
     logger.level = config.logLevel
+    tameCollector()
     const server = await startServer(config, place)
     // Before anybody can know that it is there: whoever stops it at once finds it able to hear that.
     const over = Promise.race([stopped(server), failed(server)])

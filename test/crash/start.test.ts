@@ -19,6 +19,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
+import { getPriority } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Api } from '../support/api.ts'
@@ -30,6 +31,19 @@ test('the source of a clone starts as what is published does', async () => {
   const { api, kill } = await startProcess(emptyDatabase(), { entry: sourceEntry })
   expect(await api.get('/v1/health')).toMatchObject({ status: 'ok' })
   expect(await kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
+})
+
+test("V8's own threads give way to the event loop", async ({ skip }) => {
+  if (process.platform !== 'linux') return skip('only Linux shows the threads of a process')
+  const { child } = await startProcess(emptyDatabase())
+  const threads = readdirSync(`/proc/${child.pid}/task`).map((id) => {
+    const [, name, rest] = /\((.*)\) (.*)/.exec(readFileSync(`/proc/${child.pid}/task/${id}/stat`, 'utf8'))!
+    return { name, nice: Number(rest!.split(' ')[16]) }
+  })
+  const own = getPriority()
+  const workers = threads.filter(({ name }) => name === 'V8Worker')
+  expect(workers.length).toBeGreaterThan(0)
+  expect(threads.filter(({ nice }) => nice === Math.min(own + 10, 19))).toEqual(workers)
 })
 
 test('a port that is in use is one line', async () => {
