@@ -19,6 +19,7 @@ const allowed: Record<string, string[]> = {
   services: ['config:type', 'auth', 'loop', 'stream', 'tools', 'llm', 'db', 'observe'],
   errors: ['wire'],
   logger: [],
+  collector: ['logger'],
   observe: ['logger', 'loop', 'tools', 'stream', 'db', 'wire'],
   config: [],
   web: ['wire:type', 'stream/fold.ts'],
