@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { getPriority, setPriority } from 'node:os'
+import { constants, getPriority, setPriority } from 'node:os'
 import { logger } from './logger.ts'
 
 /** Where a process sees its own threads, on Linux. */
@@ -10,16 +10,15 @@ const THREADS = '/proc/self/task'
  * much less, the loop waits for a thread that gets no time where another process wants the core, too.
  */
 const BELOW = 5
-const LOWEST = 19
 
 /**
- * V8's own threads, which do most of what it is to collect the whole heap, give way to the event loop: else a token is late by as
+ * V8's own threads, which do most of a collection of the whole heap, give way to the event loop: else a token is late by as
  * long as they take, some 100 ms where there is one core (docs/performance.md).
  */
 export function tameCollector(): void {
   if (process.platform !== 'linux') return
   try {
-    const priority = Math.min(getPriority() + BELOW, LOWEST)
+    const priority = Math.min(getPriority() + BELOW, constants.priority.PRIORITY_LOW)
     for (const thread of readdirSync(THREADS)) {
       if (readFileSync(`${THREADS}/${thread}/comm`, 'utf8') === 'V8Worker\n') setPriority(Number(thread), priority)
     }

@@ -11,7 +11,7 @@ export function parsedOnce(): (text: string) => unknown {
   return (text) => {
     let value = known.get(text)
     if (value === undefined) {
-      value = JSON.parse(text, (_key, inner: unknown) => Object.freeze(inner))
+      value = frozen(JSON.parse(text))
       chars += text.length
       if (chars > LIMIT_CHARS) {
         known.clear()
@@ -21,4 +21,14 @@ export function parsedOnce(): (text: string) => unknown {
     }
     return value
   }
+}
+
+/** Without recursion: a text may be nested deeper than the stack. */
+function frozen(value: unknown): unknown {
+  const open = [value]
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    if (typeof one !== 'object' || one === null) continue
+    for (const inner of Object.values(Object.freeze(one))) open.push(inner)
+  }
+  return value
 }

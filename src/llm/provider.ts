@@ -15,7 +15,7 @@ export interface Provider {
   /**
    * One model call. `hear` is told what each network chunk brought, in order, and last a `finish` delta, which an answer that was
    * cut off never has; then the call resolves. Passing failures are met by further tries, each told by a `retrying` delta; none
-   * is made once anything else was told. The call belongs to the provider, which empties it then.
+   * is made once anything else was told. The call belongs to the provider, which may empty it then.
    *
    * @throws {ProviderError} for every failure but an abort, the same class before and after the first delta
    * @throws the signal's reason when `call.signal` aborts; the upstream connection is closed then, and nothing more is told

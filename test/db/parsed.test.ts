@@ -10,6 +10,11 @@ test('one text is parsed once, and what it means can be changed by nobody', () =
   expect(Object.isFrozen((value as { parameters: { required: string[] } }).parameters.required)).toBe(true)
 })
 
+test('a text that is nested as deep as can be written is read', () => {
+  const text = `${'{"a":'.repeat(4000)}1${'}'.repeat(4000)}`
+  expect(JSON.stringify(parsedOnce()(text))).toBe(text)
+})
+
 test('texts that are many push out the older ones, and mean the same when they come again', () => {
   const parse = parsedOnce()
   const text = (number: number) => JSON.stringify({ number, long: 'x'.repeat(1_000_000) })
