@@ -7,13 +7,20 @@ import type { Workload } from './workload.ts'
 const COST = 'CPU µs/token'
 const COST_WITH_RUNS = 'CPU µs/token with runs'
 
+interface Paced {
+  dialect: Dialect
+  /** How often each is measured, unless told otherwise. */
+  usually: number
+  goal: { must: number; aim: number }
+}
+
 /** Many streams at 50 tokens a second, as good models speak. */
-function paced(name: string, about: string, dialect: Dialect, goal: { must: number; aim: number }): Workload {
+function paced(name: string, about: string, { dialect, usually, goal }: Paced): Workload {
   return {
     name,
     about,
     async run(lab, options) {
-      const { streams = 200, rounds = 5, tokens = 300 } = options
+      const { streams = 200, rounds = usually, tokens = 300 } = options
       const result = emptyResult(`${name}: ${streams} streams × 50 tokens/s, runs of ${tokens} tokens`)
       const targets = await contestants(lab, ['/parse'], options)
       const speaking = { streams, tokens, script: `paced-${tokens}-20`, dialect, overMs: 1000 } as const
@@ -48,9 +55,15 @@ function paced(name: string, about: string, dialect: Dialect, goal: { must: numb
   }
 }
 
-export const realistic = paced('realistic', 'many streams at 50 tokens/s, against a server that stores nothing', 'openai', {
-  must: 1.35,
-  aim: 1,
+// A tail is made by the few worst tenths of a second of a round, so rounds differ several times over.
+export const realistic = paced('realistic', 'many streams at 50 tokens/s, against a server that stores nothing', {
+  dialect: 'openai',
+  usually: 11,
+  goal: { must: 1.35, aim: 1 },
 })
 
-export const anthropic = paced('ai-sdk', 'the same through an AI SDK provider', 'anthropic', { must: 4, aim: 3 })
+export const anthropic = paced('ai-sdk', 'the same through an AI SDK provider', {
+  dialect: 'anthropic',
+  usually: 5,
+  goal: { must: 4, aim: 3 },
+})
