@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, symlinkSync } from 'node:fs'
+import { cpSync, readFileSync, symlinkSync } from 'node:fs'
 import { join, parse } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
 import { type Api, apiAt } from './api.ts'
@@ -29,6 +29,9 @@ export interface LaunchOptions {
   under?: string[]
 }
 
+/** The flags of Node that an entry's own first line asks for: with others it is not what is published, and takes more memory. */
+export const flagsOf = (entry: string): string[] => /^#!.* node (.+)/.exec(readFileSync(entry, 'utf8'))?.[1]!.split(' ') ?? []
+
 /** The server as a process of its own, from its first moment. */
 export interface Launched {
   child: ChildProcess
@@ -55,7 +58,7 @@ export function launch(
   settings: Record<string, string>,
   { node = process.execPath, entry = publishedEntry, under = [] }: LaunchOptions = {},
 ): Launched {
-  const [command, ...args] = [...under, node, entry]
+  const [command, ...args] = [...under, node, ...flagsOf(entry), entry]
   const child = spawn(command, args, {
     cwd: tempFolder(),
     env: { PORT: '0', ROUNDTABLE_DEMO: 'false', ...settings },
