@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Answer } from './answer.ts'
 import { contextWindow } from './context-window.ts'
 import { forSilentThinker, type Timeouts } from './deadlines.ts'
+import { directConnector } from './direct-socket.ts'
 import type { Origin } from './errors.ts'
 import { limited } from './limited.ts'
 import { ChatChunks } from './openai-chunks.ts'
@@ -35,7 +36,8 @@ export function openAiCompatible(
   options: ProviderOptions,
 ): ClosableProvider {
   const origin: Origin = { name, endpoint: baseUrl, apiKey }
-  const agent = new Agent({ connections: null, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } })
+  const connect = directConnector({ timeout: CONNECT_TIMEOUT_MS })
+  const agent = new Agent({ connections: null, headersTimeout: 0, bodyTimeout: 0, connect })
   const auth = apiKey ? { authorization: `Bearer ${apiKey}` } : {}
   const at = (path: string) => {
     const url = new URL(baseUrl)
