@@ -9,4 +9,5 @@ export interface Db {
   /** The lease of this process: it writes while that is there, and never after. */
   epoch: number
   write: Writer['write']
+  writeOne: Writer['writeOne']
 }

@@ -2,11 +2,21 @@ import { and, eq, gte } from 'drizzle-orm'
 import { log, segments } from './schema.ts'
 import type { Db } from './db.ts'
 import { inserter } from './inserter.ts'
+import { LeaseLost } from './lease.ts'
 import type { Frames, LogRow, NewFrames, Segment } from './store.ts'
 
 /** The log's statements are raw: they run at every group commit. */
-export const frameQueries = ({ orm, raw, write }: Db): Frames => {
-  const insertLog = raw.prepare<[string, string]>('INSERT INTO log (runs, frames) VALUES (?, ?)')
+export const frameQueries = ({ orm, raw, epoch, write, writeOne }: Db): Frames => {
+  const insertLog = raw.prepare<[string, string, number]>(
+    'INSERT INTO log (runs, frames) SELECT ?, ? WHERE EXISTS (SELECT 1 FROM leases WHERE epoch = ?)',
+  )
+  const insertHeld: Insert = {
+    run(runs, frames) {
+      const inserted = insertLog.run(runs, frames, epoch)
+      if (inserted.changes === 0) throw new LeaseLost()
+      return inserted
+    },
+  }
   const insertSegment = inserter({ raw }, segments)
   // The newest row stays: SQLite would give its id again, and ids must rise.
   const trim = raw.prepare<[number]>('DELETE FROM log WHERE id < ? AND id < (SELECT max(id) FROM log)')
@@ -28,7 +38,7 @@ export const frameQueries = ({ orm, raw, write }: Db): Frames => {
     .pluck()
   return {
     async appendFrames(batch) {
-      return write(() => appendTo(insertLog, batch))
+      return writeOne(() => appendTo(insertHeld, batch))
     },
     async seal(moved) {
       await write(() => {

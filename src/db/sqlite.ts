@@ -57,7 +57,8 @@ export function openSqlite(url: string, migrations: string, options?: WriterOpti
     throw explained(path, error)
   }
   const writer = new Writer(raw, path, lease.check, options)
-  const db: Db = { orm: drizzle(rememberingStatements(raw)), raw, epoch: lease.epoch, write: writer.write }
+  const { write, writeOne } = writer
+  const db: Db = { orm: drizzle(rememberingStatements(raw)), raw, epoch: lease.epoch, write, writeOne }
   const index = searchIndex(db)
   const upkeep = setInterval(() => {
     if (writer.upkeep()) index.catchUp(db.write, IDLE_SLICES).catch(writer.judge.bind(writer))

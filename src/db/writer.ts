@@ -78,10 +78,15 @@ export class Writer {
    *
    * @throws {StorageTrouble} when nothing was stored; what `work` throws
    */
-  readonly write = async <T>(work: () => Settled<T>): Promise<T> => {
+  readonly write = <T>(work: () => Settled<T>): Promise<T> => this.#insist<T>(() => this.#transaction(work))
+
+  /** Like `write`, for a single statement that checks the lease itself: it is a transaction as it stands, and a cheaper one. */
+  readonly writeOne = <T>(statement: () => Settled<T>): Promise<T> => this.#insist<T>(statement)
+
+  async #insist<T>(write: () => unknown): Promise<T> {
     for (let until: number | undefined; ;) {
       try {
-        return this.#attempt(work) as T
+        return this.#attempt(write) as T
       } catch (cause) {
         const error = this.judge(cause)
         until ??= performance.now() + this.#options.busyMs
@@ -144,12 +149,12 @@ export class Writer {
     return true
   }
 
-  #attempt(work: () => unknown): unknown {
+  #attempt(write: () => unknown): unknown {
     if (this.failed.aborted) throw new StorageTrouble('failed', this.failed.reason)
     if (this.#trouble && performance.now() < this.#probeAt) throw this.#trouble
     // Before and not after: when it fails, nothing has been promised.
     if (++this.#writes % LOOK_EVERY === 0) this.#lookAtLog()
-    const result = this.#transaction(work)
+    const result = write()
     if (this.#trouble) this.#recover()
     return result
   }

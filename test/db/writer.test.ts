@@ -3,6 +3,7 @@ import { closeSync, globSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Db } from '../../src/db/db.ts'
+import { takeLease } from '../../src/db/lease.ts'
 import { openSqlite } from '../../src/db/sqlite.ts'
 import { Writer } from '../../src/db/writer.ts'
 import { StorageTrouble } from '../../src/errors.ts'
@@ -37,7 +38,7 @@ test('the log stays small while nobody holds it', async () => {
   expect((await bench.store.sizes()).walBytes).toBeLessThan(8 * 1024 * 1024)
 })
 
-test('F29 whatever is asked for, nothing is written but in immediate transactions', async () => {
+test('F29 whatever is asked for, nothing is written but in immediate transactions, and frames by a statement alone', async () => {
   const { api, llm } = await startServer()
   const wrong = spyOnWrites()
   llm.script([{ toolCalls: [{ name: 'core_memory_append', arguments: '{"label":"human","content":"Kim"}' }] }])
@@ -46,6 +47,7 @@ test('F29 whatever is asked for, nothing is written but in immediate transaction
   const group = await api.group(['ana', 'ben'])
   await api.post(`/v1/groups/${group.id}/messages`, { input: 'Hi' })
   await api.patch(`/v1/groups/${group.id}`, { description: 'another' })
+  await (await api.stream(`/v1/groups/${group.id}/messages/stream`, { input: 'Hi', stream_tokens: true })).text()
   const block = await api.post<{ id: string }>('/v1/blocks/', { label: 'facts', value: '' })
   await api.patch(`/v1/groups/${group.id}/blocks/attach/${block.id}`)
   await api.patch(`/v1/groups/${group.id}/reset-messages`)
@@ -54,7 +56,26 @@ test('F29 whatever is asked for, nothing is written but in immediate transaction
     await api.call('DELETE', path)
   }
   expect(wrong.seen).toBeGreaterThan(20)
-  expect(wrong.found).toEqual([])
+  // It reads nothing before it has begun to write, so that it cannot come too late either.
+  const alone = /^INSERT INTO log .* WHERE EXISTS \(SELECT 1 FROM leases WHERE epoch = \?\)$/
+  expect(wrong.found.length).toBeGreaterThan(0)
+  expect(wrong.found.filter((source) => !alone.test(source))).toEqual([])
+})
+
+test('F100 what a process says after another has taken over is refused, and is not in the log', async () => {
+  const file = join(tempFolder(), 'test.db')
+  const { store, log, begin } = await testLog({}, file)
+  const run = await begin()
+  const other = new Database(file)
+  onTestFinished(() => void other.close())
+  const rows = other.prepare('SELECT count(*) FROM log').pluck()
+  const before = rows.get()
+  takeLease(other)
+  void log.append(run.seq, [said('too late')])
+  await expect(log.unlessStuck(new Promise(() => {}))).rejects.toThrow(StorageTrouble)
+  expect((store.failed.reason as Error).message).toMatch(/^Another process has taken over/)
+  expect(rows.get()).toBe(before)
+  log.giveUp()
 })
 
 test('F29 no other kind of transaction is in the source', () => {
