@@ -34,18 +34,20 @@ export const emptyResult = (workload: string): Result => ({
   notes: [],
 })
 
-/** Round after round, each target in turn: A B A B …, so what disturbs one disturbs the other. */
+/**
+ * Round after round, part after part, each target in turn: A B A B …, so what disturbs one disturbs the other. The parts of a round
+ * give one set of figures.
+ */
 export async function interleaved<T extends { name: string }>(
   result: Result,
   targets: T[],
   rounds: number,
-  once: (target: T) => Promise<Figures>,
+  ...parts: ((target: T) => Promise<Figures>)[]
 ): Promise<void> {
   for (let round = 0; round < rounds; round++) {
-    for (const target of targets) {
-      const figures = await once(target)
-      result.figures.set(target.name, [...(result.figures.get(target.name) ?? []), figures])
-    }
+    const given = targets.map((target): [T, Figures] => [target, {}])
+    for (const part of parts) for (const [target, figures] of given) Object.assign(figures, await part(target))
+    for (const [{ name }, figures] of given) result.figures.set(name, [...(result.figures.get(name) ?? []), figures])
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Dialect } from '../conversation.ts'
+import type { Target } from '../lab.ts'
 import { emptyResult, interleaved, pair } from '../result.ts'
 import { contestants, STEADY, stopAll, streamsOnce, WHOLE } from './streams.ts'
 import type { Workload } from './workload.ts'
@@ -28,11 +29,12 @@ function paced(name: string, about: string, { dialect, usually, goal }: Paced): 
       const going = { ...speaking, overMs: tokens * 20, times: 2 }
       // The first answers of a process are compiled as they run.
       for (const target of targets) await streamsOnce(lab, target, { ...going, times: 1 })
-      await interleaved(result, targets, rounds, async (target) => {
-        const alone = await streamsOnce(lab, target, speaking)
-        const { [WHOLE]: _, [STEADY]: withRuns, ...figures } = await streamsOnce(lab, target, going)
-        return { [COST]: alone[STEADY]!, [COST_WITH_RUNS]: withRuns!, ...figures }
-      })
+      const alone = async (target: Target) => ({ [COST]: (await streamsOnce(lab, target, speaking))[STEADY]! })
+      const withRuns = async (target: Target) => {
+        const { [WHOLE]: _, [STEADY]: cost, ...figures } = await streamsOnce(lab, target, going)
+        return { [COST_WITH_RUNS]: cost!, ...figures }
+      }
+      await interleaved(result, targets, rounds, alone, withRuns)
       await stopAll(targets)
       const cost = pair(result, COST, 'roundtable', 'parse-only')
       pair(result, COST_WITH_RUNS, 'roundtable', 'parse-only')
