@@ -1,3 +1,4 @@
+import { beside } from './beside.ts'
 import { burst } from './burst.ts'
 import { capacity } from './capacity.ts'
 import { catchUp } from './catch-up.ts'
@@ -10,4 +11,4 @@ import { start } from './start.ts'
 import type { Workload } from './workload.ts'
 
 /** A workload is a file here and a line in this list. */
-export const workloads: Workload[] = [realistic, anthropic, capacity, burst, fanOut, catchUp, idle, start, flat, kill]
+export const workloads: Workload[] = [realistic, anthropic, capacity, burst, fanOut, catchUp, idle, start, flat, kill, beside]
