@@ -40,6 +40,8 @@ export class LiveRun {
   pinned = 0
   /** The next group commit will look at it. */
   growing = false
+  /** Nothing was appended since its last step was stored. */
+  silent = true
   readonly #blockChars: number
   /** The number of the last frame that was given one. */
   #given: number

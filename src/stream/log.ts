@@ -15,7 +15,8 @@ export interface RunLogOptions {
   onCommit?: CommitWatcher
   /**
    * A group commit comes at the end of the event-loop turn when the last one is this old, else when it is (performance.md §1); and
-   * within the turn when it is so long that a frame has waited this long.
+   * within the turn when it is so long that a frame has waited this long. After the first word of a step it comes at the end of
+   * the turn: whoever has waited for the model does not wait for the others as well.
    */
   flushMs?: number
   /** A live run's frames move to a segment when they are this many. */
@@ -109,6 +110,10 @@ export class RunLog {
       run.growing = true
       this.#growing.push(run)
     }
+    if (run.silent) {
+      run.silent = false
+      setImmediate(() => this.#endWait())
+    }
     if (!this.#flushing) {
       this.#flushing = this.#flushSoon()
       this.#flushing.catch(() => {}) // Given up: what was pending is pending again.
@@ -133,6 +138,7 @@ export class RunLog {
         run.giveBack()
         throw error
       }
+      run.silent = true
       await this.#tidy([run])
     })
   }

@@ -112,6 +112,28 @@ test('what comes early in a long turn of the event loop is shown before that tur
   await reading
 })
 
+test('the first word of a step waits for no other frames, and takes along what does', async () => {
+  const bench = await testLog({ flushMs: 60_000 })
+  const [ana, ben] = [await bench.begin(), await bench.begin()]
+  const turns = async () => {
+    for (let count = 0; count < 10; count++) await turn()
+  }
+  const last = async () => Promise.all([ana, ben].map(async ({ seq }) => (await bench.log.position(seq))!.last))
+  await bench.log.append(ana.seq, [said('first')])
+  await turns()
+  expect(await last()).toEqual([2, 1])
+  await bench.log.append(ana.seq, [said('second')])
+  await turns()
+  expect(await last()).toEqual([2, 1])
+  await bench.log.append(ben.seq, [said('first')])
+  await turns()
+  expect(await last()).toEqual([3, 2])
+  await bench.log.commit(ana.seq, [], async () => 0)
+  await bench.log.append(ana.seq, [said('of the next step')])
+  await turns()
+  expect(await last()).toEqual([4, 2])
+})
+
 test('I3 and I6: readers that come at any moment, from any cursor, get the same bytes, without gap or duplicate', async () => {
   const bench = await testLog(tiny)
   await fc.assert(
