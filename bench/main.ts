@@ -10,7 +10,7 @@ const usage = `npm run bench -- [workload…] [options]
 
 ${workloads.map(({ name, about }) => `  ${name.padEnd(12)} ${about}`).join('\n')}
 
-  Without a workload, or with \`all\`, all of them: about 25 minutes.
+  Without a workload, or with \`all\`, all of them: about 26 minutes.
 
   --rounds N      how often each target is measured
   --streams N     how many at once
