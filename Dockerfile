@@ -20,4 +20,4 @@ USER node
 VOLUME /data
 EXPOSE 8283
 # What runs may take to end after SIGTERM is within the 10 seconds that Docker waits.
-CMD ["node", "--max-semi-space-size=16", "--v8-pool-size=1", "dist/roundtable.js"]
+CMD ["node", "--max-semi-space-size=16", "--v8-pool-size=1", "--heap-growing-percent=200", "dist/roundtable.js"]

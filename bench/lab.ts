@@ -5,13 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ask } from './channel.ts'
 import { type Dialect, type Script, serverRequests } from './conversation.ts'
+import { flagsOf } from './flags.ts'
 import type { Wanted } from './reading.ts'
 
 /** What is measured has a CPU to itself; the model and the client share the other. */
 const CPU = { target: '0', others: '1' }
-
-/** How `npm start` and the container run it. */
-const AS_PUBLISHED = ['--max-semi-space-size=16', '--v8-pool-size=1']
 
 const here = new URL('./', import.meta.url).pathname
 const root = new URL('../', import.meta.url).pathname
@@ -92,7 +90,7 @@ export class Lab {
     const probe = probed ? ['--import', join(here, 'probe.ts')] : []
     const profiling = this.#profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', this.#profile]
     const startedAt = performance.now()
-    const child = this.#start(CPU.target, [...AS_PUBLISHED, ...probe, ...profiling, entry], {
+    const child = this.#start(CPU.target, [...flagsOf(entry), ...probe, ...profiling, entry], {
       PORT: '0',
       DATABASE_URL: `file:${file}`,
       ROUNDTABLE_DEMO: 'false',

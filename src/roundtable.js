@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --v8-pool-size=1
+#!/usr/bin/env -S node --max-semi-space-size=16 --v8-pool-size=1 --heap-growing-percent=200
 // The door. Plain JavaScript, and nothing is imported before the check: on an older Node the TypeScript would not load, and
 // the database binding would crash the process without a word.
 const [major, minor] = process.versions.node.split('.').map(Number)

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { flagsOf, sourceEntry } from '../support/process.ts'
+import { flagsOf } from '../../bench/flags.ts'
+import { sourceEntry } from '../support/process.ts'
 import { root } from '../support/rolldown.ts'
 
 /** Where somebody, or something, starts the server. */

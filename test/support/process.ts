@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, symlinkSync } from 'node:fs'
 import { join, parse } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
+import { flagsOf } from '../../bench/flags.ts'
 import { type Api, apiAt } from './api.ts'
 import { root, rolldown } from './rolldown.ts'
 import { tempFolder } from './server.ts'
@@ -28,9 +29,6 @@ export interface LaunchOptions {
   /** A command that becomes the server after it has set something, e.g. `['setpriv', '--reuid=65534']`. */
   under?: string[]
 }
-
-/** The flags of Node that an entry's own first line asks for: with others it is not what is published, and takes more memory. */
-export const flagsOf = (entry: string): string[] => /^#!.* node (.+)/.exec(readFileSync(entry, 'utf8'))?.[1]!.split(' ') ?? []
 
 /** The server as a process of its own, from its first moment. */
 export interface Launched {
